@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import pg from 'pg';
+import { APP_ROLE } from './roles.js';
+
+/**
+ * How many statements one connection prepares at most. Texts of the application are constants, a few hundred;
+ * texts made on the fly beyond the limit run unprepared, so that a server never collects them without end.
+ */
+const MAX_NAMED = 1_000;
+
+const names = new Map<string, string>();
+
+function nameOf(text: string): string | undefined {
+  const known = names.get(text);
+  if (known) return known;
+  if (names.size >= MAX_NAMED) return undefined;
+  const name = `f_${createHash('sha1').update(text).digest('base64url')}`;
+  names.set(text, name);
+  return name;
+}
+
+/**
+ * A `pg` client that gives every parameterised text a name, so that Postgres parses and plans it once per connection.
+ * TypeORM never names a statement; measured, names alone are worth a third of the throughput of the hot path.
+ */
+export class NamedStatementClient extends pg.Client {
+  // `pg` declares a dozen overloads of `query`; only the one TypeORM uses is changed, all others pass through.
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  override query(...args: any[]): any {
+    const [text, values] = args as [unknown, unknown];
+    if (typeof text === 'string' && Array.isArray(values) && values.length > 0) {
+      const name = nameOf(text);
+      if (name) args.splice(0, 2, { name, text, values });
+    }
+    return super.query(...(args as Parameters<pg.Client['query']>));
+  }
+}
+
+export interface ConnectionExtras {
+  Client: typeof pg.Client;
+  pipeline: boolean;
+  options: string;
+  max: number;
+  application_name: string;
+}
+
+/**
+ * What a host passes as `extra` to its TypeORM `postgres` data source: prepared statements, pipelining, and the
+ * unprivileged role on every connection whatever user the URL names.
+ *
+ * @example
+ * TypeOrmModule.forRoot({ type: 'postgres', url, extra: connectionExtras({ poolSize: 10 }) })
+ */
+export function connectionExtras(options: { poolSize?: number; role?: string } = {}): ConnectionExtras {
+  return {
+    Client: NamedStatementClient,
+    pipeline: true,
+    options: `-c role=${options.role ?? APP_ROLE} -c timezone=UTC`,
+    max: options.poolSize ?? 10,
+    application_name: 'fieldsmith',
+  };
+}

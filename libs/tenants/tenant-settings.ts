@@ -1,0 +1,27 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { TENANTS_OPTIONS, type TenantSettings, type TenantsOptions } from './tenants.options.js';
+
+/** Reads and changes the AI settings of a tenant. What a tenant has not set is the host's default. */
+@Injectable()
+export class TenantSettingsStore {
+  constructor(@Inject(TENANTS_OPTIONS) private readonly options: TenantsOptions) {}
+
+  async read(em: EntityManager, tenantId: string): Promise<TenantSettings> {
+    const [row] = await em.query<{ settings: Partial<TenantSettings> }[]>(
+      'SELECT settings FROM ai_settings WHERE tenant_id = $1',
+      [tenantId],
+    );
+    return { ...this.options.defaults, ...row?.settings };
+  }
+
+  /** Changes the settings that are named and leaves the others. */
+  async change(em: EntityManager, tenantId: string, changes: Partial<TenantSettings>): Promise<TenantSettings> {
+    await em.query(
+      `INSERT INTO ai_settings AS s (tenant_id, settings) VALUES ($1, $2)
+       ON CONFLICT (tenant_id) DO UPDATE SET settings = s.settings || excluded.settings, updated_at = now()`,
+      [tenantId, JSON.stringify(changes)],
+    );
+    return this.read(em, tenantId);
+  }
+}

@@ -1,0 +1,24 @@
+/** What the tenants module is given by the host. */
+export interface TenantsOptions {
+  /** 32 bytes that seal the secrets of all tenants. */
+  masterKey: Buffer;
+  /** What a tenant has before it sets anything. */
+  defaults: TenantSettings;
+}
+
+/** AI settings of one tenant. */
+export interface TenantSettings {
+  defaultModel: string;
+  /** 0 to 2; undefined leaves it to the provider. */
+  defaultTemperature?: number;
+  /** Upper bound of tokens in one answer. */
+  defaultMaxTokens: number;
+  enableTools: boolean;
+  /** Field slugs that never reach a prompt, on any pipeline. */
+  deniedFields: string[];
+  /** Days that prompts and answers are kept. */
+  contentRetentionDays: number;
+}
+
+/** Nest token of the {@link TenantsOptions}. */
+export const TENANTS_OPTIONS = Symbol('TENANTS_OPTIONS');
