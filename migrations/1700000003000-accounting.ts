@@ -301,7 +301,8 @@ export class Accounting1700000003000 implements MigrationInterface {
 
   async up(db: QueryRunner): Promise<void> {
     await db.query(TABLES);
-    for (const table of ['ai_model_prices', 'ai_budget_limits', 'ai_stopped_models']) await db.query(tenantTable(table));
+    for (const table of ['ai_model_prices', 'ai_budget_limits', 'ai_stopped_models'])
+      await db.query(tenantTable(table));
     await db.query(tenantTable('ai_budgets', 'SELECT, INSERT, UPDATE'));
     await db.query(tenantTable('ai_holds'));
     await db.query(tenantTable('ai_ledger', 'SELECT, INSERT'));
@@ -309,7 +310,9 @@ export class Accounting1700000003000 implements MigrationInterface {
     await db.query(systemAccess('ai_budgets', 'SELECT, UPDATE'));
     await db.query(systemAccess('ai_stopped_models', 'SELECT, INSERT'));
     await db.query(systemAccess('ai_ledger', 'SELECT, INSERT'));
-    await db.query(`ALTER TABLE ai_ledger OWNER TO fieldsmith_system; ALTER TABLE ai_ledger_default OWNER TO fieldsmith_system`);
+    await db.query(
+      `ALTER TABLE ai_ledger OWNER TO fieldsmith_system; ALTER TABLE ai_ledger_default OWNER TO fieldsmith_system`,
+    );
     for (const sql of [LEDGER_MONTHS, PLACE_HOLD, SETTLE_CALLS, APPLY_SETTLEMENTS]) await db.query(sql);
     await db.query(systemFunction('ai_ensure_ledger_months(date, int)'));
     await db.query(systemFunction('ai_tenants_to_settle(int)'));

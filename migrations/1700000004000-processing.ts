@@ -217,7 +217,8 @@ const CLAIM = `
 
 /**
  * Ends an attempt, fenced on (job, attempt): completes, fails or cancels the job, or puts it back to wait. Then wakes the
- * jobs that waited for this subject, and last settles the calls. Raises FS001 where the attempt is no longer this one's.
+ * jobs that waited for this subject, and last settles the calls. Raises FS001 where the attempt is no longer this
+ * one's, and FS004 where a value was about to be stored for a job that was stopped.
  */
 const FINISH = `
   CREATE FUNCTION ai_finish_job(p_tenant text, p_job uuid, p_attempt int, p_end jsonb, p_executions jsonb, p_calls jsonb)
@@ -228,7 +229,9 @@ const FINISH = `
     IF NOT FOUND THEN
       RAISE EXCEPTION 'attempt % of job % has been taken over', p_attempt, p_job USING ERRCODE = 'FS001';
     END IF;
-    IF v_status = 'pending' AND j.cancel_requested THEN
+    IF j.cancel_requested AND v_status = 'completed' AND p_end->>'outcome' IN ('generated', 'cached', 'fallback') THEN
+      RAISE EXCEPTION 'job % was stopped', p_job USING ERRCODE = 'FS004';
+    ELSIF v_status = 'pending' AND j.cancel_requested THEN
       v_status := 'cancelled'; v_code := 'cancelled'; v_message := 'Stopped on request.';
     ELSIF v_status = 'pending' AND j.subject IS NOT NULL AND EXISTS (
         SELECT FROM ai_jobs o WHERE o.tenant_id = p_tenant AND o.subject = j.subject AND o.status = 'pending') THEN
@@ -375,25 +378,35 @@ const SWEEP = `
     END LOOP;
   END $$;`;
 
+/** What has an end: results nobody may reuse any more, jobs that changed nothing, prompts past their tenant's retention. */
+const CLEAR = `
+  CREATE FUNCTION ai_clear_old_work() RETURNS void
+  LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    DELETE FROM ai_result_cache WHERE created_at < now() - interval '30 days';
+    DELETE FROM ai_jobs WHERE status = 'completed' AND outcome = 'unchanged' AND completed_at < now() - interval '1 day';
+  $$;`;
+
 /** Jobs, the executions of their calls, the result cache, and runs over many records. */
 export class Processing1700000004000 implements MigrationInterface {
   name = 'Processing1700000004000';
 
   async up(db: QueryRunner): Promise<void> {
     await db.query(TABLES);
-    for (const table of ['ai_jobs', 'ai_executions', 'ai_result_cache', 'ai_runs']) await db.query(tenantTable(table));
-    await db.query(systemAccess('ai_jobs', 'SELECT, INSERT, UPDATE'));
+    for (const table of ['ai_jobs', 'ai_executions', 'ai_result_cache', 'ai_runs'])
+      await db.query(tenantTable(table));
+    await db.query(systemAccess('ai_jobs', 'SELECT, INSERT, UPDATE, DELETE'));
     await db.query(systemAccess('ai_result_cache', 'SELECT, DELETE'));
-    for (const sql of [ENQUEUE, CLAIM, FINISH, DISPATCH, SWEEP]) await db.query(sql);
+    for (const sql of [ENQUEUE, CLAIM, FINISH, DISPATCH, SWEEP, CLEAR]) await db.query(sql);
     await db.query(systemFunction('ai_enqueue_jobs(text, jsonb)'));
     await db.query(systemFunction('ai_dispatch_jobs(int, int, int, text, text, int)'));
     await db.query(systemFunction('ai_next_due()'));
     await db.query(systemFunction('ai_sweep_jobs(int)'));
+    await db.query(systemFunction('ai_clear_old_work()'));
   }
 
   async down(db: QueryRunner): Promise<void> {
     await db.query(`
-      DROP FUNCTION ai_enqueue_jobs(text, jsonb), ai_claim_job(text, uuid, text, int), ai_next_due(), ai_sweep_jobs(int),
+      DROP FUNCTION ai_enqueue_jobs(text, jsonb), ai_claim_job(text, uuid, text, int), ai_next_due(), ai_sweep_jobs(int), ai_clear_old_work(),
         ai_finish_job(text, uuid, int, jsonb, jsonb, jsonb), ai_wake_record(text, text, uuid),
         ai_record_calls(text, jsonb, jsonb), ai_dispatch_jobs(int, int, int, text, text, int);
       DROP TABLE ai_jobs, ai_executions, ai_result_cache, ai_runs`);

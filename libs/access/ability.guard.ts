@@ -16,11 +16,16 @@ export class AbilityGuard implements CanActivate {
     const targets = [context.getHandler(), context.getClass()];
     if (this.reflector.getAllAndOverride<boolean | undefined>(PUBLIC, targets)) return true;
     const { principal } = context.switchToHttp().getRequest<PrincipalRequest>();
-    if (!principal) throw new FieldsmithError('unauthenticated', 'Sign in and send the token as a Bearer header.', { status: 401 });
+    if (!principal)
+      throw new FieldsmithError('unauthenticated', 'Sign in and send the token as a Bearer header.', {
+        status: 401,
+      });
     const needs = this.reflector.getAllAndOverride<Need[] | undefined>(NEEDS, targets) ?? [];
     const ability = abilityOf(principal);
     if (needs.some((need) => ability.can(need.action, need.subject))) return true;
-    throw new FieldsmithError('forbidden', `Your role may not do this; it needs ${describe(needs)}.`, { status: 403 });
+    throw new FieldsmithError('forbidden', `Your role may not do this; it needs ${describe(needs)}.`, {
+      status: 403,
+    });
   }
 }
 

@@ -39,8 +39,14 @@ const ADDED: Record<Role, Rule[]> = {
   ],
   admin: [
     { action: ['read', 'write', 'cancel'], subject: 'Job' },
-    { action: 'configure', subject: ['Pipeline', 'AiField', 'Settings', 'ProviderKey', 'Budget', 'ModelPrice'] },
-    { action: 'read', subject: ['AiField', 'Settings', 'ProviderKey', 'Budget', 'ModelPrice', 'Analytics', 'AuditLog'] },
+    {
+      action: 'configure',
+      subject: ['Pipeline', 'AiField', 'Settings', 'ProviderKey', 'Budget', 'ModelPrice'],
+    },
+    {
+      action: 'read',
+      subject: ['AiField', 'Settings', 'ProviderKey', 'Budget', 'ModelPrice', 'Analytics', 'AuditLog'],
+    },
   ],
   owner: [{ action: 'manage', subject: 'User' }],
 };

@@ -1,5 +1,11 @@
 export { canonicalJson, hashOf, type Json } from './canonical-json.js';
 export { CLOCK, systemClock, type Clock } from './clock.js';
-export { FieldsmithError, InvalidInputError, NotFoundError, type ErrorDetail, type ErrorOptions } from './errors.js';
+export {
+  FieldsmithError,
+  InvalidInputError,
+  NotFoundError,
+  type ErrorDetail,
+  type ErrorOptions,
+} from './errors.js';
 export { isId, newId } from './ids.js';
 export { NANO_PER_CENT, NANO_PER_USD, centsToNano, nanoToCents, nanoToUsd } from './money.js';

@@ -23,7 +23,8 @@ export function nanoToCents(nano: bigint): number {
  * @throws RangeError when the number is negative, not finite, or finer than a nano-dollar.
  */
 export function centsToNano(cents: number): bigint {
-  if (!Number.isFinite(cents) || cents < 0) throw new RangeError('cents must be a number that is not negative');
+  if (!Number.isFinite(cents) || cents < 0)
+    throw new RangeError('cents must be a number that is not negative');
   const [whole = '0', fraction = ''] = plainDecimal(cents).split('.');
   if (fraction.length > 7) throw new RangeError('cents may have at most seven decimal places');
   return BigInt(whole) * NANO_PER_CENT + BigInt(fraction.padEnd(7, '0'));

@@ -16,13 +16,24 @@ export const SERVICE_PRINCIPAL_ID = 'service';
 
 /** Records of the host. Every method works inside the transaction of the given manager, whose tenant is set. */
 export interface RecordStore {
-  /** The record as it is now, or undefined where it is gone. */
-  read(em: EntityManager, tenantId: string, recordId: string): Promise<HostRecord | undefined>;
+  /** The record as it is now, or undefined where it is gone. `lock` keeps others from changing it until the commit. */
+  read(
+    em: EntityManager,
+    tenantId: string,
+    recordId: string,
+    options?: { lock?: boolean },
+  ): Promise<HostRecord | undefined>;
   /**
    * Writes one value of one record and nothing else: no other key, not the record's version.
    * False where the record or the field is gone.
    */
-  storeValue(em: EntityManager, tenantId: string, recordId: string, field: string, value: Json): Promise<boolean>;
+  storeValue(
+    em: EntityManager,
+    tenantId: string,
+    recordId: string,
+    field: string,
+    value: Json,
+  ): Promise<boolean>;
 }
 
 /** Nest token of the {@link RecordStore}. */

@@ -29,15 +29,19 @@ const FACTS = `
  */
 export async function checkIsolation(dataSource: DataSource): Promise<void> {
   const [facts] = await dataSource.query<RoleFacts[]>(FACTS);
-  if (!facts) throw new FieldsmithError('isolation_not_enforced', 'The database did not tell who is connected.');
+  if (!facts)
+    throw new FieldsmithError('isolation_not_enforced', 'The database did not tell who is connected.');
   const problem = problemOf(facts);
   if (problem) throw new FieldsmithError('isolation_not_enforced', problem);
 }
 
 function problemOf(facts: RoleFacts): string | undefined {
-  if (facts.role !== APP_ROLE) return `The application runs as "${facts.role}" in the database; it must run as "${APP_ROLE}".`;
-  if (facts.bypasses) return `The role "${APP_ROLE}" bypasses row-level security: ALTER ROLE ${APP_ROLE} NOSUPERUSER NOBYPASSRLS.`;
-  if (facts.owned > 0) return `The role "${APP_ROLE}" owns ${facts.owned} tables: give them to the database owner.`;
+  if (facts.role !== APP_ROLE)
+    return `The application runs as "${facts.role}" in the database; it must run as "${APP_ROLE}".`;
+  if (facts.bypasses)
+    return `The role "${APP_ROLE}" bypasses row-level security: ALTER ROLE ${APP_ROLE} NOSUPERUSER NOBYPASSRLS.`;
+  if (facts.owned > 0)
+    return `The role "${APP_ROLE}" owns ${facts.owned} tables: give them to the database owner.`;
   if (facts.unforced.length > 0) {
     return `Row-level security is not forced on ${facts.unforced.join(', ')}: ALTER TABLE … FORCE ROW LEVEL SECURITY.`;
   }

@@ -36,7 +36,11 @@ export class SecretBox {
   /** @throws FieldsmithError `secret_unreadable` when key, tenant, purpose or bytes do not fit. */
   open(tenantId: string, purpose: string, secret: SealedSecret): string {
     try {
-      const decipher = createDecipheriv('aes-256-gcm', this.masterKey, secret.sealed.subarray(0, NONCE_BYTES));
+      const decipher = createDecipheriv(
+        'aes-256-gcm',
+        this.masterKey,
+        secret.sealed.subarray(0, NONCE_BYTES),
+      );
       decipher.setAAD(associatedData(tenantId, purpose));
       decipher.setAuthTag(secret.sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
       const body = secret.sealed.subarray(NONCE_BYTES + TAG_BYTES);

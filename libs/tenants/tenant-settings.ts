@@ -16,7 +16,11 @@ export class TenantSettingsStore {
   }
 
   /** Changes the settings that are named and leaves the others. */
-  async change(em: EntityManager, tenantId: string, changes: Partial<TenantSettings>): Promise<TenantSettings> {
+  async change(
+    em: EntityManager,
+    tenantId: string,
+    changes: Partial<TenantSettings>,
+  ): Promise<TenantSettings> {
     await em.query(
       `INSERT INTO ai_settings AS s (tenant_id, settings) VALUES ($1, $2)
        ON CONFLICT (tenant_id) DO UPDATE SET settings = s.settings || excluded.settings, updated_at = now()`,

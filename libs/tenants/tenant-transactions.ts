@@ -26,7 +26,10 @@ export class TenantTransactions {
    * const rows = await tenants.transaction(tenantId, (em) => em.query('SELECT id FROM ai_jobs LIMIT 10'));
    */
   async transaction<T>(tenantId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
-    return this.inTransaction(`BEGIN; SELECT set_config('${TENANT_SETTING}', ${escapeLiteral(tenantId)}, true)`, work);
+    return this.inTransaction(
+      `BEGIN; SELECT set_config('${TENANT_SETTING}', ${escapeLiteral(tenantId)}, true)`,
+      work,
+    );
   }
 
   /**

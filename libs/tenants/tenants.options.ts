@@ -13,6 +13,8 @@ export interface TenantSettings {
   defaultTemperature?: number;
   /** Upper bound of tokens in one answer. */
   defaultMaxTokens: number;
+  /** Seconds for which results are reused, unless a field says otherwise. */
+  cacheSeconds: number;
   enableTools: boolean;
   /** Field slugs that never reach a prompt, on any pipeline. */
   deniedFields: string[];

@@ -3,7 +3,7 @@ import { DataSource, type MigrationInterface } from 'typeorm';
 /** Any constant will do, as long as every process of the product uses the same one. */
 const MIGRATION_LOCK = 5_118_204_771;
 
-type MigrationClass = new () => MigrationInterface;
+export type MigrationClass = new () => MigrationInterface;
 
 /**
  * Brings the database up to date as its owner, under an advisory lock: of several processes that start together one

@@ -1,0 +1,71 @@
+import { Body, Controller, Delete, Get, HttpCode, Param, Put } from '@nestjs/common';
+import { Authorize, CurrentPrincipal } from '#libs/access';
+import { centsToNano, InvalidInputError } from '#libs/common';
+import type { Principal } from '#libs/host';
+import { TenantTransactions } from '#libs/tenants';
+import { PutBudgetDto } from './budget.dto.js';
+import { BUDGET_SCOPES, Budgets, TENANT_SCOPE_ID, type BudgetScope, type BudgetView } from './budgets.js';
+
+@Controller('budgets')
+export class BudgetsController {
+  constructor(
+    private readonly tenants: TenantTransactions,
+    private readonly budgets: Budgets,
+  ) {}
+
+  @Get()
+  @Authorize('read', 'Budget')
+  async list(
+    @CurrentPrincipal() { tenantId }: Principal,
+  ): Promise<{ items: BudgetView[]; next_cursor: null }> {
+    const items = await this.tenants.transaction(tenantId, (em) => this.budgets.list(em, tenantId));
+    return { items, next_cursor: null };
+  }
+
+  @Put(':scope/:scopeId')
+  @Authorize('configure', 'Budget')
+  async put(
+    @CurrentPrincipal() { tenantId }: Principal,
+    @Param('scope') scopeName: string,
+    @Param('scopeId') scopeId: string,
+    @Body() body: PutBudgetDto,
+  ): Promise<BudgetView> {
+    const scope = checkScope(scopeName, scopeId);
+    return this.tenants.transaction(tenantId, async (em) => {
+      await this.budgets.setLimit(em, tenantId, scope, scopeId, centsToNano(body.limit_cents));
+      const all = await this.budgets.list(em, tenantId);
+      return all.find((budget) => budget.scope === scope && budget.scope_id === scopeId)!;
+    });
+  }
+
+  @Delete(':scope/:scopeId')
+  @HttpCode(204)
+  @Authorize('configure', 'Budget')
+  async remove(
+    @CurrentPrincipal() { tenantId }: Principal,
+    @Param('scope') scope: string,
+    @Param('scopeId') scopeId: string,
+  ): Promise<void> {
+    const checked = checkScope(scope, scopeId);
+    await this.tenants.transaction(tenantId, (em) =>
+      this.budgets.removeLimit(em, tenantId, checked, scopeId),
+    );
+  }
+}
+
+function checkScope(scope: string, scopeId: string): BudgetScope {
+  const known = BUDGET_SCOPES.find((name) => name === scope);
+  if (!known)
+    throw new InvalidInputError([{ path: 'scope', message: `must be one of ${BUDGET_SCOPES.join(', ')}` }]);
+  if (known === 'tenant' && scopeId !== TENANT_SCOPE_ID) {
+    throw new InvalidInputError([
+      { path: 'scope_id', message: `must be "${TENANT_SCOPE_ID}" for the tenant's budget` },
+    ]);
+  }
+  if (known === 'field' && !/^[^:]{1,100}:[a-z][a-z0-9_]{0,62}$/.test(scopeId)) {
+    throw new InvalidInputError([{ path: 'scope_id', message: 'must be <pipeline id>:<field slug>' }]);
+  }
+  if (scopeId.length > 200)
+    throw new InvalidInputError([{ path: 'scope_id', message: 'must be at most 200 characters' }]);
+  return known;
+}

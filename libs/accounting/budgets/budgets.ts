@@ -1,0 +1,123 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { nanoToCents } from '#libs/common';
+
+export const BUDGET_SCOPES = ['tenant', 'field', 'user'] as const;
+export type BudgetScope = (typeof BUDGET_SCOPES)[number];
+
+/** The scope id of the tenant's own budget. */
+export const TENANT_SCOPE_ID = 'self';
+
+/** A budget of the current calendar month (UTC), in decimal cents. */
+export interface BudgetView {
+  scope: BudgetScope;
+  scope_id: string;
+  /** `YYYY-MM`. */
+  period: string;
+  limit_cents: number | null;
+  /** Everything that is gone, unconfirmed calls included. */
+  spent_cents: number;
+  held_cents: number;
+  /** The part of what is spent whose calls never told their outcome. */
+  unconfirmed_cents: number;
+  remaining_cents: number | null;
+}
+
+interface Row {
+  scope: BudgetScope;
+  scope_id: string;
+  period: string;
+  limit_nano: string | null;
+  spent: string;
+  held: string;
+  unconfirmed: string;
+}
+
+/** What the queue of settlements still holds is added, so that the figures are exact at any moment. */
+const READ = `
+  WITH now_in AS (SELECT date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date AS period),
+  waiting AS (
+    SELECT s.scope, s.id, sum(h.amount) AS held,
+           sum(CASE h.state WHEN 'settled' THEN coalesce(h.cost, 0) WHEN 'unconfirmed' THEN h.amount ELSE 0 END) AS spent,
+           sum(CASE h.state WHEN 'unconfirmed' THEN h.amount ELSE 0 END) AS unconfirmed
+      FROM ai_holds h JOIN now_in USING (period),
+           LATERAL (VALUES ('user', h.user_id), ('field', h.field_key), ('tenant', 'self')) s(scope, id)
+     WHERE h.tenant_id = $1 AND h.state <> 'held' AND s.id IS NOT NULL GROUP BY 1, 2),
+  scopes AS (
+    SELECT scope, scope_id FROM ai_budget_limits WHERE tenant_id = $1
+    UNION SELECT scope, scope_id FROM ai_budgets JOIN now_in USING (period) WHERE tenant_id = $1
+    UNION SELECT 'tenant', 'self')
+  SELECT s.scope, s.scope_id, to_char(n.period, 'YYYY-MM') AS period, l.limit_nano,
+         coalesce(b.spent, 0) + coalesce(w.spent, 0) AS spent,
+         coalesce(b.held, 0) - coalesce(w.held, 0) AS held,
+         coalesce(b.unconfirmed, 0) + coalesce(w.unconfirmed, 0) AS unconfirmed
+    FROM scopes s CROSS JOIN now_in n
+    LEFT JOIN ai_budget_limits l ON l.tenant_id = $1 AND l.scope = s.scope AND l.scope_id = s.scope_id
+    LEFT JOIN ai_budgets b ON b.tenant_id = $1 AND b.scope = s.scope AND b.scope_id = s.scope_id AND b.period = n.period
+    LEFT JOIN waiting w ON w.scope = s.scope AND w.id = s.scope_id
+   ORDER BY array_position(ARRAY['tenant', 'field', 'user'], s.scope), s.scope_id`;
+
+/** Limits of a tenant and what has been spent and held against them. */
+@Injectable()
+export class Budgets {
+  async list(em: EntityManager, tenantId: string): Promise<BudgetView[]> {
+    const rows = await em.query<Row[]>(READ, [tenantId]);
+    return rows.map(toView);
+  }
+
+  /** Sets the monthly limit of one scope, in nano-USD. It counts for the current month too. */
+  async setLimit(
+    em: EntityManager,
+    tenantId: string,
+    scope: BudgetScope,
+    scopeId: string,
+    limitNano: bigint,
+  ): Promise<void> {
+    await em.query(
+      `INSERT INTO ai_budget_limits (tenant_id, scope, scope_id, limit_nano) VALUES ($1, $2, $3, $4)
+       ON CONFLICT (tenant_id, scope, scope_id) DO UPDATE SET limit_nano = excluded.limit_nano, updated_at = now()`,
+      [tenantId, scope, scopeId, limitNano.toString()],
+    );
+  }
+
+  async removeLimit(em: EntityManager, tenantId: string, scope: BudgetScope, scopeId: string): Promise<void> {
+    await em.query('DELETE FROM ai_budget_limits WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3', [
+      tenantId,
+      scope,
+      scopeId,
+    ]);
+  }
+
+  /** The limit of one scope in nano-USD, or undefined where there is none. */
+  async limitOf(
+    em: EntityManager,
+    tenantId: string,
+    scope: BudgetScope,
+    scopeId: string,
+  ): Promise<bigint | undefined> {
+    const [row] = await em.query<{ limit_nano: string }[]>(
+      'SELECT limit_nano FROM ai_budget_limits WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3',
+      [tenantId, scope, scopeId],
+    );
+    return row && BigInt(row.limit_nano);
+  }
+}
+
+function toView(row: Row): BudgetView {
+  const [spent, held, unconfirmed] = [BigInt(row.spent), BigInt(row.held), BigInt(row.unconfirmed)];
+  const limit = row.limit_nano === null ? undefined : BigInt(row.limit_nano);
+  return {
+    scope: row.scope,
+    scope_id: row.scope_id,
+    period: row.period,
+    limit_cents: limit === undefined ? null : nanoToCents(limit),
+    spent_cents: nanoToCents(spent),
+    held_cents: nanoToCents(held),
+    unconfirmed_cents: nanoToCents(unconfirmed),
+    remaining_cents: limit === undefined ? null : nanoToCents(max(0n, limit - spent - held)),
+  };
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
+}

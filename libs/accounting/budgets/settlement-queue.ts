@@ -1,0 +1,56 @@
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+
+const BATCH = 500;
+const MAX_TENANTS = 200;
+const INTERVAL_MS = 250;
+
+/**
+ * Moves finished holds into the budgets, many at once, so that the budget row of a busy tenant is written a few times a
+ * second and not with every call. Any number of processes may do it at once; each hold is moved exactly once.
+ */
+@Injectable()
+export class SettlementQueue implements OnApplicationShutdown {
+  private readonly logger = new Logger(SettlementQueue.name);
+  private timer: NodeJS.Timeout | undefined;
+  private running: Promise<void> | undefined;
+
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+  /** Starts the small job that empties the queue of all tenants again and again. */
+  start(): void {
+    this.timer ??= setInterval(() => {
+      this.running ??= this.applyAll()
+        .catch((error: unknown) =>
+          this.logger.warn(`Settlements wait, budgets count them as held: ${String(error)}`),
+        )
+        .finally(() => (this.running = undefined));
+    }, INTERVAL_MS);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    clearInterval(this.timer);
+    await this.running;
+  }
+
+  /** Moves all finished holds of one tenant now. @returns how many. */
+  async apply(tenantId: string): Promise<number> {
+    let moved = 0;
+    for (;;) {
+      const [row] = await this.dataSource.query<{ moved: number }[]>(
+        'SELECT ai_apply_settlements($1, $2) AS moved',
+        [tenantId, BATCH],
+      );
+      moved += row!.moved;
+      if (row!.moved < BATCH) return moved;
+    }
+  }
+
+  private async applyAll(): Promise<void> {
+    const tenants = await this.dataSource.query<{ id: string }[]>('SELECT ai_tenants_to_settle($1) AS id', [
+      MAX_TENANTS,
+    ]);
+    for (const { id } of tenants) await this.apply(id);
+  }
+}

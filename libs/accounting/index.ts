@@ -1,0 +1,15 @@
+export { AccountingModule } from './accounting.module.js';
+export {
+  BUDGET_SCOPES,
+  Budgets,
+  TENANT_SCOPE_ID,
+  type BudgetScope,
+  type BudgetView,
+} from './budgets/budgets.js';
+export { Holds, type CallId, type CallSubject, type HoldRequest, type HoldVerdict } from './budgets/holds.js';
+export { SettlementQueue } from './budgets/settlement-queue.js';
+export { recordFreeResult, type FreeResult } from './ledger/free-rows.js';
+export { settlementRow, type CallSettlement, type SettledUsage } from './ledger/settlement.js';
+export { costOf, holdAmount, type HoldBounds } from './pricing/cost.js';
+export { PriceBook } from './pricing/price-book.js';
+export type { Price, TokenUsageLike } from './pricing/price.js';

@@ -1,0 +1,50 @@
+import { Global, Module, type OnModuleInit } from '@nestjs/common';
+import { ProcessRegistry } from '#libs/processing';
+import { AiFieldConfigs } from './config/ai-field-configs.js';
+import { FieldPurge } from './config/field-purge.js';
+import { GenerationQueue } from './generation/enqueue-due.js';
+import { FieldGenerationProcess } from './generation/field-generation.process.js';
+import { AiFieldsController } from './http/ai-fields.controller.js';
+import { Drafts } from './http/drafts.js';
+import { PipelineAiController } from './http/pipeline-ai.controller.js';
+import { RecordAiController } from './http/record-ai.controller.js';
+import { RecordChangeListener } from './record-change-listener.js';
+import { GenerationRuns } from './runs/generation-runs.js';
+import { RunEstimator } from './runs/run-estimate.js';
+import { ValueActions } from './values/value-actions.js';
+import { AiValueEdits } from './values/value-edits.js';
+import { AiValueViews } from './values/value-views.js';
+import { WorkflowController } from './workflow/workflow.controller.js';
+import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
+
+/** AI fields; expects the host's `RECORD_STORE`, `RECORD_SCANNER` and `PIPELINE_SCHEMAS`. */
+@Global()
+@Module({
+  controllers: [AiFieldsController, PipelineAiController, RecordAiController, WorkflowController],
+  providers: [
+    AiFieldConfigs,
+    AiValueEdits,
+    AiValueViews,
+    Drafts,
+    FieldGenerationProcess,
+    FieldPurge,
+    GenerationQueue,
+    GenerationRuns,
+    RecordChangeListener,
+    RunEstimator,
+    ValueActions,
+    WorkflowNodeProcess,
+  ],
+  exports: [AiFieldConfigs, AiValueViews, GenerationRuns, RecordChangeListener, ValueActions],
+})
+export class AiFieldsModule implements OnModuleInit {
+  constructor(
+    private readonly processes: ProcessRegistry,
+    private readonly generation: FieldGenerationProcess,
+    private readonly workflow: WorkflowNodeProcess,
+  ) {}
+
+  onModuleInit(): void {
+    this.processes.register(this.generation).register(this.workflow);
+  }
+}

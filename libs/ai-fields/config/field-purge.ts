@@ -1,0 +1,90 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { JobControl } from '#libs/processing';
+
+/** Takes a field out of everything that is kept. */
+@Injectable()
+export class FieldPurge {
+  constructor(private readonly jobs: JobControl) {}
+
+  /** The AI field is deleted: its open jobs end and its values go; what was spent stays in the ledger. */
+  async dropField(em: EntityManager, tenantId: string, pipelineId: string, field: string): Promise<void> {
+    await this.cancelOpen(em, tenantId, 'pipeline_id = $2 AND field = $3', [pipelineId, field]);
+    await em.query('DELETE FROM ai_values WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3', [
+      tenantId,
+      pipelineId,
+      field,
+    ]);
+    await this.forget(em, tenantId, pipelineId, field);
+  }
+
+  /** The record is deleted: its open jobs end, its values and what was asked about it go. */
+  async dropRecord(em: EntityManager, tenantId: string, recordId: string): Promise<void> {
+    await em.query('DELETE FROM ai_values WHERE tenant_id = $1 AND record_id = $2', [tenantId, recordId]);
+    await this.cancelOpen(em, tenantId, 'record_id = $2', [recordId]);
+    await em.query(
+      `DELETE FROM ai_result_cache c USING ai_executions e
+        WHERE e.tenant_id = $1 AND e.record_id = $2 AND c.tenant_id = $1 AND c.execution_id = e.id`,
+      [tenantId, recordId],
+    );
+    await this.blank(em, 'tenant_id = $1 AND record_id = $2', [tenantId, recordId]);
+  }
+
+  async dropPipeline(em: EntityManager, tenantId: string, pipelineId: string): Promise<void> {
+    await this.cancelOpen(em, tenantId, 'pipeline_id = $2', [pipelineId]);
+    await em.query('DELETE FROM ai_values WHERE tenant_id = $1 AND pipeline_id = $2', [tenantId, pipelineId]);
+    await em.query('DELETE FROM ai_field_configs WHERE tenant_id = $1 AND pipeline_id = $2', [
+      tenantId,
+      pipelineId,
+    ]);
+    await em.query(
+      `DELETE FROM ai_budget_limits WHERE tenant_id = $1 AND scope = 'field' AND split_part(scope_id, ':', 1) = $2`,
+      [tenantId, pipelineId],
+    );
+    await em.query(
+      `DELETE FROM ai_result_cache c USING ai_executions e
+        WHERE e.tenant_id = $1 AND e.pipeline_id = $2 AND c.tenant_id = $1 AND c.execution_id = e.id`,
+      [tenantId, pipelineId],
+    );
+    await this.blank(em, 'tenant_id = $1 AND pipeline_id = $2', [tenantId, pipelineId]);
+  }
+
+  /** Prompts and answers made from the field, and results cached from them, are not kept any longer. */
+  async forget(em: EntityManager, tenantId: string, pipelineId: string, field: string): Promise<void> {
+    await em.query(
+      `DELETE FROM ai_result_cache c USING ai_executions e
+        WHERE e.tenant_id = $1 AND e.pipeline_id = $2 AND $3 = ANY (e.sources) AND c.tenant_id = $1 AND c.execution_id = e.id`,
+      [tenantId, pipelineId, field],
+    );
+    await this.blank(em, 'tenant_id = $1 AND pipeline_id = $2 AND (field = $3 OR $3 = ANY (sources))', [
+      tenantId,
+      pipelineId,
+      field,
+    ]);
+    await em.query(
+      `UPDATE ai_jobs SET output = NULL WHERE tenant_id = $1 AND id IN (
+         SELECT job_id FROM ai_executions WHERE tenant_id = $1 AND pipeline_id = $2 AND $3 = ANY (sources))`,
+      [tenantId, pipelineId, field],
+    );
+  }
+
+  private async blank(em: EntityManager, where: string, values: unknown[]): Promise<void> {
+    await em.query(
+      `UPDATE ai_executions SET request = NULL, answer = NULL, value = NULL WHERE ${where}`,
+      values,
+    );
+  }
+
+  private async cancelOpen(
+    em: EntityManager,
+    tenantId: string,
+    where: string,
+    values: unknown[],
+  ): Promise<void> {
+    const open = await em.query<{ id: string }[]>(
+      `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND status IN ('pending', 'processing') AND ${where} ORDER BY id`,
+      [tenantId, ...values],
+    );
+    for (const { id } of open) await this.jobs.cancel(em, tenantId, id);
+  }
+}

@@ -1,0 +1,252 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { canonicalJson, type Json } from '#libs/common';
+import { PIPELINE_SCHEMAS, RECORD_STORE, type PipelineSchemas, type RecordStore } from '#libs/host';
+import {
+  databaseCode,
+  JobCancelled,
+  JobDiscarded,
+  JobSkipped,
+  type AiProcess,
+  type ClaimedJob,
+  type PromptedCall,
+  type StoredResult,
+} from '#libs/processing';
+import { TenantSettingsStore } from '#libs/tenants';
+import { AiFieldConfigs } from '../config/ai-field-configs.js';
+import type { CompiledField } from '../config/compile-field.js';
+import { findDue } from '../graph/find-due.js';
+import { inputsHash, taintedReads } from '../values/inputs.js';
+import { readValues, sourcesOfValue, type ValueRow } from '../values/value-row.js';
+import { GenerationQueue, tooDeep } from './enqueue-due.js';
+import type { CollectedField } from './collected-field.js';
+import { promptField, variablesOf } from './prompt-field.js';
+import { FIELD_GENERATION } from './subject.js';
+
+/** The database says that a person was faster. */
+const PERSON_WAS_FASTER = 'FS002';
+/** The database says that the configuration changed meanwhile. */
+const CONFIG_CHANGED = 'FS003';
+
+/** Generates the value of an AI field for one record. */
+@Injectable()
+export class FieldGenerationProcess implements AiProcess<CollectedField> {
+  readonly type = FIELD_GENERATION;
+
+  // The collaborators are where a generation reads and writes.
+  constructor(
+    @Inject(RECORD_STORE) private readonly records: RecordStore,
+    @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
+    private readonly configs: AiFieldConfigs,
+    private readonly settings: TenantSettingsStore,
+    private readonly queue: GenerationQueue,
+  ) {}
+
+  async collect(em: EntityManager, job: ClaimedJob): Promise<CollectedField> {
+    const { tenantId, recordId = '', field: slug = '' } = job;
+    const [record, rows, settings, names] = await Promise.all([
+      this.records.read(em, tenantId, recordId),
+      readValues(em, tenantId, [recordId]),
+      this.settings.read(em, tenantId),
+      this.schemas.names(em, tenantId, job.principalId),
+    ]);
+    if (!record) throw new JobCancelled('record_gone', 'The record was deleted.');
+    const compiled = await this.configs.at(em, tenantId, record.pipelineId, record.pipelineVersion, settings);
+    const broken = compiled?.broken.get(slug);
+    if (broken) throw broken;
+    const field = compiled?.fields.get(slug);
+    if (!compiled || !field) throw new JobCancelled('field_gone', 'The AI field was deleted.');
+    return this.gather(job, { compiled, field, settings, record, names }, rows);
+  }
+
+  prompt(_job: ClaimedJob, collected: CollectedField): PromptedCall {
+    return promptField(
+      collected,
+      collected.row?.overridden ? undefined : (collected.row?.fingerprint ?? undefined),
+    );
+  }
+
+  async store(
+    em: EntityManager,
+    job: ClaimedJob,
+    collected: CollectedField,
+    result: StoredResult,
+  ): Promise<object> {
+    const { record, field } = collected;
+    const slug = field.field.slug;
+    const stored = await this.records.storeValue(em, job.tenantId, record.id, slug, result.value);
+    if (!stored) throw new JobDiscarded('record_gone', 'The record or the field was deleted meanwhile.');
+    await this.storeValue(em, job, collected, result);
+    await this.triggerDownstream(em, job, collected, result.value);
+    return { value: result.value };
+  }
+
+  /** The value is current for the inputs and the configuration as they are now. */
+  async unchanged(
+    em: EntityManager,
+    job: ClaimedJob,
+    { field, record, row, inputsHash: hash }: CollectedField,
+  ): Promise<void> {
+    await em.query(
+      `UPDATE ai_values SET inputs_hash = $4, prompt_hash = $5, config_hash = $6, config_version = $7
+        WHERE tenant_id = $1 AND record_id = $2 AND field = $3 AND revision = $8`,
+      [
+        job.tenantId,
+        record.id,
+        field.field.slug,
+        hash,
+        field.promptHash,
+        field.configHash,
+        field.version,
+        row?.revision ?? 0,
+      ],
+    );
+  }
+
+  fallback(_job: ClaimedJob, { field }: CollectedField): Json | undefined {
+    return field.config.fallback_value;
+  }
+
+  /** A result for a configuration that is no more is worth nothing, but the edit still deserves its value. */
+  async discarded(
+    em: EntityManager,
+    job: ClaimedJob,
+    { compiled, record, field }: CollectedField,
+    reason: string,
+  ): Promise<void> {
+    if (reason !== 'config_changed') return;
+    const cause = {
+      origin: job.origin,
+      principalId: job.principalId,
+      lane: job.lane,
+      causedBy: job.id,
+      depth: job.depth,
+    };
+    await this.queue.enqueue(em, job.tenantId, compiled, [
+      { recordId: record.id, field: field.field.slug, cause },
+    ]);
+  }
+
+  private gather(
+    job: ClaimedJob,
+    read: Pick<CollectedField, 'compiled' | 'field' | 'settings' | 'record' | 'names'>,
+    rows: readonly ValueRow[],
+  ): CollectedField {
+    const { field, record } = read;
+    const row = rows.find((candidate) => candidate.field === field.field.slug);
+    if (row?.overridden && field.config.on_manual_edit !== 'overwrite') {
+      throw new JobSkipped('overridden', 'A person wrote this value: reset it to have it generated.');
+    }
+    if (field.config.only_if_empty && !job.force && !isEmpty(record.values[field.field.slug])) {
+      throw new JobSkipped('not_empty', 'The field has a value, and is generated only if it is empty.');
+    }
+    const sourcesByField = new Map(rows.map((value) => [value.field, sourcesOfValue(value)]));
+    const left = taintedReads(field, sourcesByField);
+    const collected: CollectedField = {
+      ...read,
+      row,
+      left,
+      sources: sourcesOf(field, left, sourcesByField),
+      inputsHash: inputsHash(field, record.values, left),
+    };
+    const { condition } = field;
+    if (
+      condition &&
+      !condition.holds({ values: record.values, variables: variablesOf(collected), exclude: left })
+    ) {
+      throw new JobSkipped('condition_not_met', "The field's condition does not hold for this record.");
+    }
+    return collected;
+  }
+
+  private async storeValue(
+    em: EntityManager,
+    job: ClaimedJob,
+    collected: CollectedField,
+    result: StoredResult,
+  ): Promise<void> {
+    const { field, record, row } = collected;
+    const value = {
+      value: result.value,
+      execution_id: result.executionId,
+      job_id: job.id,
+      fingerprint: result.fingerprint,
+      inputs_hash: collected.inputsHash,
+      prompt_hash: field.promptHash,
+      config_hash: field.configHash,
+      model: result.model,
+      cost_nano: result.costNano?.toString(),
+      sources: result.sources,
+      outcome: result.outcome,
+    };
+    try {
+      await em.query('SELECT ai_store_value($1, $2, $3, $4, $5, $6, $7)', [
+        job.tenantId,
+        record.pipelineId,
+        record.id,
+        field.field.slug,
+        row?.revision ?? 0,
+        field.version,
+        JSON.stringify(value),
+      ]);
+    } catch (error) {
+      const code = databaseCode(error);
+      if (code === PERSON_WAS_FASTER)
+        throw new JobDiscarded('person_was_faster', 'A person changed the value while it was generated.');
+      if (code === CONFIG_CHANGED)
+        throw new JobDiscarded(
+          'config_changed',
+          "The field's configuration changed while the value was generated.",
+        );
+      throw error;
+    }
+  }
+
+  /** The stored value is itself a change. */
+  private async triggerDownstream(
+    em: EntityManager,
+    job: ClaimedJob,
+    collected: CollectedField,
+    value: Json,
+  ): Promise<void> {
+    const { compiled, record, field } = collected;
+    const slug = field.field.slug;
+    const depth = job.depth + 1;
+    if (tooDeep(depth) || canonicalJson(record.values[slug] ?? null) === canonicalJson(value)) return;
+    const due = findDue(compiled, { changed: new Set([slug]), created: false, written: new Set([slug]) });
+    const cause = {
+      origin: 'ai' as const,
+      principalId: job.principalId,
+      lane: job.lane,
+      causedBy: job.id,
+      depth,
+      runId: job.runId,
+    };
+    await this.queue.enqueue(
+      em,
+      job.tenantId,
+      compiled,
+      due.map((next) => ({ recordId: record.id, field: next, cause })),
+    );
+  }
+}
+
+function sourcesOf(
+  field: CompiledField,
+  left: ReadonlySet<string>,
+  sources: ReadonlyMap<string, readonly string[]>,
+): string[] {
+  const all = new Set<string>();
+  for (const slug of field.reads) {
+    if (left.has(slug)) continue;
+    all.add(slug);
+    for (const source of sources.get(slug) ?? []) all.add(source);
+  }
+  return [...all];
+}
+
+function isEmpty(value: Json | undefined): boolean {
+  return (
+    value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)
+  );
+}

@@ -1,0 +1,32 @@
+import { Type } from 'class-transformer';
+import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, MaxLength, Min } from 'class-validator';
+import type { Json } from '#libs/common';
+import { RUN_SCOPES, type RunScope } from '../runs/generation-runs.js';
+
+export class DraftFieldDto {
+  @IsString() @MaxLength(100) pipeline_id: string;
+  @IsObject() ai_config: Record<string, Json>;
+  /** The field that is being configured, where it exists already. */
+  @IsOptional() @IsString() @MaxLength(100) field?: string;
+  @IsOptional() @IsString() @MaxLength(100) record_id?: string;
+}
+
+export class GenerateDto {
+  @IsOptional() @IsBoolean() force?: boolean;
+}
+
+export class GenerateManyDto {
+  @IsIn(RUN_SCOPES) scope: RunScope;
+  @IsOptional() @IsObject() filter?: Record<string, Json>;
+  @IsOptional() @Type(() => Number) @IsInt() @Min(1) limit?: number;
+  @IsOptional() @IsBoolean() dry_run?: boolean;
+}
+
+export class FeedbackDto {
+  @IsIn(['none', 'thumbs_up', 'thumbs_down']) feedback: string;
+  @IsOptional() @IsString() @MaxLength(2000) comment?: string;
+}
+
+export class RestoreDto {
+  @IsString() @MaxLength(100) execution_id: string;
+}

@@ -1,0 +1,217 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { FieldsmithError, nanoToUsd, newId, NotFoundError, type Json } from '#libs/common';
+import { holdAmount } from '#libs/accounting';
+import {
+  PIPELINE_SCHEMAS,
+  RECORD_STORE,
+  type HostPipeline,
+  type HostRecord,
+  type PipelineSchemas,
+  type Principal,
+  type RecordStore,
+} from '#libs/host';
+import {
+  CallPreparer,
+  executionRow,
+  JobAnswerer,
+  JobStore,
+  type AttemptCalls,
+  type PreparedCall,
+} from '#libs/processing';
+import { TenantSettingsStore, TenantTransactions } from '#libs/tenants';
+import { AiFieldConfigs } from '../config/ai-field-configs.js';
+import { readAiConfig } from '../config/read-config.js';
+import type { CollectedField } from '../generation/collected-field.js';
+import { promptField } from '../generation/prompt-field.js';
+import { inputsHash, taintedReads } from '../values/inputs.js';
+import { readValues, sourcesOfValue } from '../values/value-row.js';
+
+/** A configuration that is being written, and what to show it on. */
+export interface Draft {
+  pipelineId: string;
+  aiConfig: unknown;
+  field?: string;
+  recordId?: string;
+}
+
+export interface DraftPreview {
+  prompt: string;
+  system_message: string | null;
+  references: string[];
+  excluded: string[];
+  /** The most input tokens that this can be counted as. */
+  input_tokens: number;
+  max_cost_usd: number | null;
+  warnings: string[];
+}
+
+export interface DraftResult {
+  value: Json;
+  model: string;
+  tokens: number;
+  cost_usd: number;
+}
+
+interface PreparedDraft {
+  collected: CollectedField;
+  prepared: PreparedCall;
+}
+
+/** The slug that a configuration without a field yet is compiled under; no field of a host can have it. */
+const DRAFT_SLUG = '(new field)';
+
+/** Shows what a configuration would do before it is saved. */
+@Injectable()
+export class Drafts {
+  // The collaborators are those of a generation, without its job.
+  constructor(
+    @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
+    @Inject(RECORD_STORE) private readonly records: RecordStore,
+    private readonly tenants: TenantTransactions,
+    private readonly settings: TenantSettingsStore,
+    private readonly configs: AiFieldConfigs,
+    private readonly preparer: CallPreparer,
+    private readonly answerer: JobAnswerer,
+    private readonly jobs: JobStore,
+  ) {}
+
+  /** Expands the prompt and prices it; calls no provider. @throws InvalidInputError with every error of the configuration. */
+  async preview(principal: Principal, draft: Draft): Promise<DraftPreview> {
+    return this.tenants.transaction(principal.tenantId, async (em) => {
+      const { collected, prepared } = await this.prepare(em, principal, draft);
+      const { field } = collected;
+      const { price, provider, request } = prepared;
+      const bound = provider.inputTokenBound(request);
+      const max = price && holdAmount(price, { inputTokenBound: bound, maxTokens: request.maxTokens });
+      return {
+        prompt: request.messages[0]!.content,
+        system_message: request.system ?? null,
+        references: [...field.reads],
+        excluded: excludedFields(collected),
+        input_tokens: bound,
+        max_cost_usd: max === undefined ? null : nanoToUsd(max),
+        warnings: warningsOf(collected, prepared),
+      };
+    });
+  }
+
+  /** Makes the call for real, through the same gate as any other, and stores nothing on the record. */
+  async try(principal: Principal, draft: Draft): Promise<DraftResult> {
+    const { tenantId } = principal;
+    const { prepared } = await this.tenants.transaction(tenantId, (em) => this.prepare(em, principal, draft));
+    const calls: AttemptCalls = { tokens: 0, costNano: 0n };
+    const job = {
+      tenantId,
+      id: newId(),
+      attempt: 1,
+      jobType: 'field_try',
+      pipelineId: draft.pipelineId,
+      field: draft.field,
+      principalId: principal.id,
+      origin: 'api' as const,
+    };
+    try {
+      const { value } = await this.answerer.answer(job, prepared, calls);
+      await this.record(tenantId, calls, value);
+      return {
+        value,
+        model: prepared.prompted.model,
+        tokens: calls.tokens,
+        cost_usd: nanoToUsd(calls.costNano),
+      };
+    } catch (error) {
+      await this.record(tenantId, calls);
+      if (error instanceof FieldsmithError && error.code === 'budget_wait') {
+        throw new FieldsmithError(
+          'budget_busy',
+          'Calls in flight hold the rest of the budget: try again in a moment.',
+          { status: 409 },
+        );
+      }
+      throw error;
+    }
+  }
+
+  private async record(tenantId: string, { last }: AttemptCalls, value?: Json): Promise<void> {
+    if (!last) return;
+    const parsed = value === undefined ? undefined : { value, stored: false };
+    await this.tenants.transaction(tenantId, (em) =>
+      this.jobs.recordCalls(em, tenantId, {
+        executions: [executionRow(last.execution, parsed)],
+        settlements: [last.settlement],
+      }),
+    );
+  }
+
+  private async prepare(em: EntityManager, principal: Principal, draft: Draft): Promise<PreparedDraft> {
+    const { tenantId } = principal;
+    const config = readAiConfig(draft.aiConfig);
+    const pipeline = await this.schemas.read(em, tenantId, draft.pipelineId);
+    if (!pipeline) throw new NotFoundError('pipeline', draft.pipelineId);
+    const slug = draft.field ?? DRAFT_SLUG;
+    const compiled = await this.configs.compileDraft(em, tenantId, withField(pipeline, slug), slug, config);
+    const field = compiled.fields.get(slug);
+    if (!field) throw new NotFoundError('AI field', slug);
+    const record = await this.recordToShow(em, tenantId, pipeline, draft.recordId);
+    const rows = await readValues(em, tenantId, [record.id]);
+    const left = taintedReads(field, new Map(rows.map((row) => [row.field, sourcesOfValue(row)])));
+    const collected: CollectedField = {
+      compiled,
+      field,
+      settings: await this.settings.read(em, tenantId),
+      record,
+      row: undefined,
+      left,
+      sources: [...field.reads],
+      names: await this.schemas.names(em, tenantId, principal.id),
+      inputsHash: inputsHash(field, record.values, left),
+    };
+    return { collected, prepared: await this.preparer.prepare(em, tenantId, promptField(collected)) };
+  }
+
+  private async recordToShow(
+    em: EntityManager,
+    tenantId: string,
+    pipeline: HostPipeline,
+    recordId?: string,
+  ): Promise<HostRecord> {
+    if (recordId === undefined) {
+      return { id: '', pipelineId: pipeline.id, pipelineVersion: pipeline.version, values: {} };
+    }
+    const record = await this.records.read(em, tenantId, recordId);
+    if (!record || record.pipelineId !== pipeline.id)
+      throw new NotFoundError('record of this pipeline', recordId);
+    return record;
+  }
+}
+
+function withField(pipeline: HostPipeline, slug: string): HostPipeline {
+  if (pipeline.fields.some((field) => field.slug === slug)) return pipeline;
+  return {
+    ...pipeline,
+    fields: [...pipeline.fields, { slug, name: 'New field', fieldType: 'ai_generated' }],
+  };
+}
+
+function excludedFields({ compiled, field, left }: CollectedField): string[] {
+  const slugs = new Set(compiled.pipeline.fields.map(({ slug }) => slug));
+  return [...new Set([...field.excluded.keys(), ...left])].filter((slug) => slugs.has(slug));
+}
+
+function warningsOf(
+  { field, left }: CollectedField,
+  { provider, price, prompted, key }: PreparedCall,
+): string[] {
+  const { model, temperature } = prompted;
+  const warnings = provider.warnings({ model, temperature });
+  if (!price)
+    warnings.push(`No price is known for "${model}": its calls are refused as soon as a budget applies.`);
+  if (key.source === 'simulator')
+    warnings.push(`There is no key for ${provider.name}: the simulator answers.`);
+  if (left.size > 0) warnings.push(`Left out, because made from an excluded field: ${[...left].join(', ')}.`);
+  if (field.triggers.size === 0 && field.config.auto_regenerate !== false) {
+    warnings.push('The prompt reads no field, so no edit makes this field due.');
+  }
+  return warnings;
+}

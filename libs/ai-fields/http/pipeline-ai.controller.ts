@@ -1,0 +1,94 @@
+import { Body, Controller, Get, HttpStatus, Inject, Param, Post, Res } from '@nestjs/common';
+import type { Response } from 'express';
+import { Authorize, CurrentPrincipal } from '#libs/access';
+import { NotFoundError } from '#libs/common';
+import {
+  PIPELINE_SCHEMAS,
+  RECORD_SCANNER,
+  type PipelineSchemas,
+  type Principal,
+  type RecordScanner,
+} from '#libs/host';
+import { TenantTransactions } from '#libs/tenants';
+import type { AiValueState } from '../values/derive-state.js';
+import { AiValueViews } from '../values/value-views.js';
+import { GenerationRuns, type RunProgress } from '../runs/generation-runs.js';
+import { RunEstimator, type RunEstimate } from '../runs/run-estimate.js';
+import { GenerateManyDto } from './ai-fields.dto.js';
+
+type StateCounts = Record<string, Partial<Record<AiValueState, number>>>;
+
+const PAGE = 500;
+
+@Controller()
+export class PipelineAiController {
+  // The collaborators are the two ways a run can go, and what counting states reads.
+  constructor(
+    private readonly runs: GenerationRuns,
+    private readonly estimator: RunEstimator,
+    private readonly tenants: TenantTransactions,
+    private readonly views: AiValueViews,
+    @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
+    @Inject(RECORD_SCANNER) private readonly scanner: RecordScanner,
+  ) {}
+
+  @Post('pipelines/:id/ai/:slug/generate')
+  @Authorize('generate', 'AiValue')
+  async generate(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id') pipelineId: string,
+    @Param('slug') field: string,
+    @Body() body: GenerateManyDto,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<RunEstimate | { run_id: string; queued: number }> {
+    const { scope, filter, limit } = body;
+    const request = { pipelineId, field, scope, filter, limit };
+    response.status(body.dry_run ? HttpStatus.OK : HttpStatus.ACCEPTED);
+    return body.dry_run ? this.estimator.estimate(principal, request) : this.runs.start(principal, request);
+  }
+
+  @Get('pipelines/:id/ai/states')
+  @Authorize('read', 'AiValue')
+  async states(
+    @CurrentPrincipal() { tenantId }: Principal,
+    @Param('id') pipelineId: string,
+  ): Promise<StateCounts> {
+    const counts: StateCounts = {};
+    let after: string | undefined;
+    do {
+      after = await this.tenants.transaction(tenantId, async (em) => {
+        const pipeline = await this.schemas.read(em, tenantId, pipelineId);
+        if (!pipeline) throw new NotFoundError('pipeline', pipelineId);
+        const page = await this.scanner.scan(em, tenantId, pipelineId, { after, limit: PAGE });
+        const views = await this.views.describe(em, tenantId, pipeline, page.records);
+        for (const record of views.values()) countStates(counts, record);
+        return page.next;
+      });
+    } while (after !== undefined);
+    return counts;
+  }
+
+  @Get('ai-runs/:id')
+  @Authorize('read', 'Run')
+  progress(@CurrentPrincipal() { tenantId }: Principal, @Param('id') id: string): Promise<RunProgress> {
+    return this.tenants.transaction(tenantId, (em) => this.runs.progress(em, tenantId, id));
+  }
+
+  @Post('ai-runs/:id/stop')
+  @Authorize('cancel', 'Run')
+  async stop(
+    @CurrentPrincipal() { tenantId }: Principal,
+    @Param('id') id: string,
+    @Res({ passthrough: true }) response: Response,
+  ): Promise<RunProgress> {
+    response.status(HttpStatus.OK);
+    return this.tenants.transaction(tenantId, (em) => this.runs.stop(em, tenantId, id));
+  }
+}
+
+function countStates(counts: StateCounts, record: Record<string, { state: AiValueState }>): void {
+  for (const [field, { state }] of Object.entries(record)) {
+    const own = (counts[field] ??= {});
+    own[state] = (own[state] ?? 0) + 1;
+  }
+}

@@ -1,0 +1,7 @@
+export { AiFieldsModule } from './ai-fields.module.js';
+export type { AiConfig } from './config/ai-config.js';
+export { AiFieldConfigs } from './config/ai-field-configs.js';
+export { RecordChangeListener, type RecordChange, type TriggeredJob } from './record-change-listener.js';
+export { GenerationRuns, type RunProgress, type RunRequest, type RunScope } from './runs/generation-runs.js';
+export { ValueActions } from './values/value-actions.js';
+export { AiValueViews, type AiValueView } from './values/value-views.js';

@@ -1,0 +1,168 @@
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { EntityManager } from 'typeorm';
+import type { Json } from '#libs/common';
+import type { Principal } from '#libs/host';
+import { LANE } from '#libs/processing';
+import { TENANT_SETTING, TenantSettingsStore, type TenantSettings } from '#libs/tenants';
+import { AiFieldConfigs } from './config/ai-field-configs.js';
+import type { CompiledPipeline } from './config/compile-pipeline.js';
+import { FieldPurge } from './config/field-purge.js';
+import { GenerationQueue } from './generation/enqueue-due.js';
+import { findDue } from './graph/find-due.js';
+import { AiValueEdits } from './values/value-edits.js';
+
+/** A saved change of a record, told inside the transaction that saves it. */
+export interface RecordChange {
+  pipelineId: string;
+  /** The pipeline's version at the time of the change. */
+  pipelineVersion: string;
+  recordId: string;
+  created: boolean;
+  /** New values of the fields that really changed, by slug; AI fields that a person wrote included. */
+  changed: Record<string, Json>;
+  origin: 'user' | 'import' | 'api';
+  /** Whether AI fields that are due are queued; default true. */
+  generate?: boolean;
+}
+
+export interface TriggeredJob {
+  field: string;
+  job_id: string;
+  status: 'queued_on_commit';
+}
+
+/** Milliseconds for which the trigger may go by settings read before. A prompt never does: it reads them anew. */
+const SETTINGS_TTL_MS = 2_000;
+
+/**
+ * What a host tells when a record changes, in its own transaction: record and jobs become visible together, or neither.
+ *
+ * @example
+ * await dataSource.transaction(async (em) => {
+ *   await saveRecord(em, patch);
+ *   await listener.recordsSaved(em, principal, [
+ *     { pipelineId, pipelineVersion, recordId, created: false, changed: patch, origin: 'user' },
+ *   ]);
+ * });
+ */
+@Injectable()
+export class RecordChangeListener {
+  private readonly recentSettings = new LRUCache<string, TenantSettings>({
+    max: 10_000,
+    ttl: SETTINGS_TTL_MS,
+  });
+
+  constructor(
+    private readonly configs: AiFieldConfigs,
+    private readonly settings: TenantSettingsStore,
+    private readonly queue: GenerationQueue,
+    private readonly edits: AiValueEdits,
+    private readonly purge: FieldPurge,
+  ) {}
+
+  /**
+   * Finds the AI fields that the changes make due and makes their jobs; a person's own values of AI fields are noted, so
+   * that no generation overwrites them.
+   *
+   * @returns the jobs of each change, in order.
+   */
+  async recordsSaved(
+    em: EntityManager,
+    principal: Principal,
+    changes: readonly RecordChange[],
+  ): Promise<TriggeredJob[][]> {
+    if (changes.length === 0) return [];
+    return this.asTenant(em, principal.tenantId, () => this.trigger(em, principal, changes));
+  }
+
+  /** The record is gone: its open jobs end, and what was kept about it goes. */
+  async recordDeleted(em: EntityManager, tenantId: string, recordId: string): Promise<void> {
+    await this.asTenant(em, tenantId, () => this.purge.dropRecord(em, tenantId, recordId));
+  }
+
+  async pipelineDeleted(em: EntityManager, tenantId: string, pipelineId: string): Promise<void> {
+    await this.asTenant(em, tenantId, () => this.purge.dropPipeline(em, tenantId, pipelineId));
+  }
+
+  private async trigger(
+    em: EntityManager,
+    principal: Principal,
+    changes: readonly RecordChange[],
+  ): Promise<TriggeredJob[][]> {
+    const { tenantId } = principal;
+    const settings = await this.settingsOf(em, tenantId);
+    const wanted: { change: number; recordId: string; field: string; compiled: CompiledPipeline }[] = [];
+    for (const [index, change] of changes.entries()) {
+      const compiled = await this.configs.at(
+        em,
+        tenantId,
+        change.pipelineId,
+        change.pipelineVersion,
+        settings,
+      );
+      if (!compiled || compiled.fields.size === 0) continue;
+      const written = Object.keys(change.changed).filter((slug) => compiled.fields.has(slug));
+      if (written.length > 0) await this.edits.written(em, principal, change, written);
+      if (change.generate === false) continue;
+      const due = findDue(compiled, {
+        changed: new Set(Object.keys(change.changed)),
+        created: change.created,
+        written: new Set(written),
+      });
+      for (const field of due) wanted.push({ change: index, recordId: change.recordId, field, compiled });
+    }
+    return this.enqueue(em, principal, changes, wanted);
+  }
+
+  private async enqueue(
+    em: EntityManager,
+    principal: Principal,
+    changes: readonly RecordChange[],
+    wanted: readonly { change: number; recordId: string; field: string; compiled: CompiledPipeline }[],
+  ): Promise<TriggeredJob[][]> {
+    const triggered: TriggeredJob[][] = changes.map(() => []);
+    for (const compiled of new Set(wanted.map((entry) => entry.compiled))) {
+      const own = wanted.filter((entry) => entry.compiled === compiled);
+      const ids = await this.queue.enqueue(
+        em,
+        principal.tenantId,
+        compiled,
+        own.map(({ recordId, field, change }) => ({
+          recordId,
+          field,
+          cause: causeOf(changes[change]!, principal),
+        })),
+      );
+      own.forEach(({ change, field }, i) =>
+        triggered[change]!.push({ field, job_id: ids[i]!, status: 'queued_on_commit' }),
+      );
+    }
+    return triggered;
+  }
+
+  private async settingsOf(em: EntityManager, tenantId: string): Promise<TenantSettings> {
+    const recent = this.recentSettings.get(tenantId);
+    if (recent) return recent;
+    const settings = await this.settings.read(em, tenantId);
+    this.recentSettings.set(tenantId, settings);
+    return settings;
+  }
+
+  /** Sets the tenant in the host's transaction and restores what was there; changes no role. */
+  private async asTenant<T>(em: EntityManager, tenantId: string, work: () => Promise<T>): Promise<T> {
+    const [before] = await em.query<{ tenant: string | null }[]>(
+      `SELECT current_setting('${TENANT_SETTING}', true) AS tenant`,
+    );
+    if (before?.tenant === tenantId) return work();
+    await em.query(`SELECT set_config('${TENANT_SETTING}', $1, true)`, [tenantId]);
+    const result = await work();
+    await em.query(`SELECT set_config('${TENANT_SETTING}', $1, true)`, [before?.tenant ?? '']);
+    return result;
+  }
+}
+
+function causeOf(change: RecordChange, principal: Principal) {
+  const lane = change.origin === 'import' ? LANE.backfill : LANE.interactive;
+  return { origin: change.origin, principalId: principal.id, lane };
+}

@@ -1,0 +1,127 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { nanoToUsd } from '#libs/common';
+import { Budgets, costOf, holdAmount } from '#libs/accounting';
+import type { HostRecord, Principal } from '#libs/host';
+import { CallPreparer, type PreparedCall } from '#libs/processing';
+import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
+import { downstreamFields, type CompiledPipeline } from '../config/compile-pipeline.js';
+import { promptField } from '../generation/prompt-field.js';
+import { inputsHash } from '../values/inputs.js';
+import { GenerationRuns, type RunRequest } from './generation-runs.js';
+
+export interface RunEstimate {
+  records: number;
+  /** Roughly, at four bytes a token. */
+  input_tokens: number;
+  /** At as many output tokens as this field's answers had lately; null where the model has no known price. */
+  typical_cost_usd: number | null;
+  /** The most that all calls together can cost. */
+  max_cost_usd: number | null;
+  budget_remaining_usd: number | null;
+  downstream: { field: string; records: number }[];
+}
+
+const BYTES_PER_TOKEN = 4;
+/** A guess for a field that has no history. */
+const TYPICAL_OUTPUT_SHARE = 4;
+
+/** Tells what a run would do and cost, without doing it. */
+@Injectable()
+export class RunEstimator {
+  constructor(
+    private readonly runs: GenerationRuns,
+    private readonly preparer: CallPreparer,
+    private readonly settings: TenantSettingsStore,
+    private readonly budgets: Budgets,
+  ) {}
+
+  async estimate(principal: Principal, request: RunRequest): Promise<RunEstimate> {
+    const total = { records: 0, inputTokens: 0, typical: 0n, max: 0n, priced: true };
+    let downstream: string[] = [];
+    let remaining: number | null = null;
+    await this.runs.eachPage(principal.tenantId, request, async (em, compiled, records) => {
+      downstream = downstreamFields(compiled, request.field);
+      const settings = await this.settings.read(em, principal.tenantId);
+      const outputTokens = await this.typicalOutput(em, principal.tenantId, request);
+      for (const record of records) {
+        const prepared = await this.prepare(em, principal, compiled, settings, record, request.field);
+        const bound = prepared.provider.inputTokenBound(prepared.request);
+        const tokens = Math.ceil(bound / BYTES_PER_TOKEN);
+        total.records += 1;
+        total.inputTokens += tokens;
+        const cost = costs(prepared, bound, tokens, outputTokens);
+        total.priced &&= cost !== undefined;
+        total.typical += cost?.typical ?? 0n;
+        total.max += cost?.max ?? 0n;
+      }
+      remaining = await this.remaining(em, principal.tenantId);
+    });
+    return {
+      records: total.records,
+      input_tokens: total.inputTokens,
+      typical_cost_usd: total.priced ? nanoToUsd(total.typical) : null,
+      max_cost_usd: total.priced ? nanoToUsd(total.max) : null,
+      budget_remaining_usd: remaining,
+      downstream: downstream.map((field) => ({ field, records: total.records })),
+    };
+  }
+
+  private prepare(
+    em: EntityManager,
+    { tenantId }: Principal,
+    compiled: CompiledPipeline,
+    settings: TenantSettings,
+    record: HostRecord,
+    slug: string,
+  ): Promise<PreparedCall> {
+    const field = compiled.fields.get(slug)!;
+    const left = new Set<string>();
+    const prompted = promptField({
+      compiled,
+      field,
+      settings,
+      record,
+      row: undefined,
+      left,
+      sources: [],
+      names: { tenant: '', user: '' },
+      inputsHash: inputsHash(field, record.values, left),
+    });
+    return this.preparer.prepare(em, tenantId, prompted);
+  }
+
+  private async typicalOutput(
+    em: EntityManager,
+    tenantId: string,
+    { pipelineId, field }: RunRequest,
+  ): Promise<number | undefined> {
+    const [row] = await em.query<{ tokens: number | null }[]>(
+      `SELECT avg(output_tokens)::float8 AS tokens FROM ai_ledger
+        WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3 AND entry = 'settled' AND held_at > now() - interval '31 days'`,
+      [tenantId, pipelineId, field],
+    );
+    return row?.tokens ?? undefined;
+  }
+
+  private async remaining(em: EntityManager, tenantId: string): Promise<number | null> {
+    const all = await this.budgets.list(em, tenantId);
+    const cents = all.find(({ scope }) => scope === 'tenant')?.remaining_cents ?? null;
+    return cents === null ? null : cents / 100;
+  }
+}
+
+function costs(
+  { price, request }: PreparedCall,
+  inputTokenBound: number,
+  inputTokens: number,
+  outputTokens: number | undefined,
+): { typical: bigint; max: bigint } | undefined {
+  if (!price) return undefined;
+  const { maxTokens } = request;
+  const output = Math.min(maxTokens, Math.ceil(outputTokens ?? maxTokens / TYPICAL_OUTPUT_SHARE));
+  const usage = { input: inputTokens, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output, toolCalls: {} };
+  const typical = costOf(price, usage);
+  const max = holdAmount(price, { inputTokenBound, maxTokens });
+  return typical === undefined || max === undefined ? undefined : { typical, max };
+}

@@ -1,0 +1,201 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { nanoToUsd, type Json } from '#libs/common';
+import type { HostPipeline, HostRecord } from '#libs/host';
+import { TenantSettingsStore } from '#libs/tenants';
+import { AiFieldConfigs } from '../config/ai-field-configs.js';
+import type { CompiledPipeline } from '../config/compile-pipeline.js';
+import { subjectOf } from '../generation/subject.js';
+import { topologicalOrder } from '../graph/dependency-graph.js';
+import { deriveState, type AiValueState, type DerivedState, type ValueJobs } from './derive-state.js';
+import { inputsHash, taintedReads } from './inputs.js';
+import { readValues, sourcesOfValue, type ValueRow } from './value-row.js';
+
+/** An AI value as the API shows it. */
+export interface AiValueView {
+  state: AiValueState;
+  job_id?: string;
+  stale_reasons?: string[];
+  error?: { code: string; message: string };
+  generated_at?: string;
+  model?: string;
+  cost_usd?: number;
+  execution_id?: string;
+  overridden_value?: Json;
+  feedback?: string;
+}
+
+interface JobRow {
+  subject: string;
+  id: string;
+  status: string;
+  outcome: string | null;
+  error_code: string | null;
+  error_message: string | null;
+  wait_reason: string | null;
+}
+
+/** The open job of each value and the one that ended last; both come from the index on (subject, completed_at). */
+const JOBS = `
+  SELECT s.subject, j.* FROM unnest($2::text[]) s(subject), LATERAL (
+    (SELECT id, status, outcome, error_code, error_message, wait_reason FROM ai_jobs
+      WHERE tenant_id = $1 AND subject = s.subject AND completed_at IS NULL)
+    UNION ALL
+    (SELECT id, status, outcome, error_code, error_message, wait_reason FROM ai_jobs
+      WHERE tenant_id = $1 AND subject = s.subject AND completed_at IS NOT NULL
+      ORDER BY completed_at DESC LIMIT 1)) j`;
+
+/** Tells the state of AI values, with everything it is derived from read in two statements for any number of records. */
+@Injectable()
+export class AiValueViews {
+  constructor(
+    private readonly configs: AiFieldConfigs,
+    private readonly settings: TenantSettingsStore,
+  ) {}
+
+  /** The `ai` member of each record of one pipeline: by record id, then by field slug. */
+  async describe(
+    em: EntityManager,
+    tenantId: string,
+    pipeline: HostPipeline,
+    records: readonly HostRecord[],
+  ): Promise<Map<string, Record<string, AiValueView>>> {
+    if (!pipeline.fields.some((field) => field.fieldType === 'ai_generated')) {
+      return new Map(records.map((record) => [record.id, {}]));
+    }
+    const settings = await this.settings.read(em, tenantId);
+    return this.describeCompiled(
+      em,
+      tenantId,
+      await this.configs.of(em, tenantId, pipeline, settings),
+      records,
+    );
+  }
+
+  /** The same for a pipeline that is compiled already. */
+  async describeCompiled(
+    em: EntityManager,
+    tenantId: string,
+    compiled: CompiledPipeline,
+    records: readonly HostRecord[],
+  ): Promise<Map<string, Record<string, AiValueView>>> {
+    const slugs = compiled.pipeline.fields
+      .filter((field) => field.fieldType === 'ai_generated')
+      .map((field) => field.slug);
+    const subjects = records.flatMap((record) => slugs.map((slug) => subjectOf(record.id, slug)));
+    const [rows, jobRows] = await Promise.all([
+      readValues(
+        em,
+        tenantId,
+        records.map((record) => record.id),
+      ),
+      em.query<JobRow[]>(JOBS, [tenantId, subjects]),
+    ]);
+    const values = new Map(rows.map((row) => [subjectOf(row.record_id, row.field), row]));
+    const jobs = jobsBySubject(jobRows);
+    return new Map(
+      records.map((record) => [record.id, describeRecord(compiled, record, slugs, values, jobs)]),
+    );
+  }
+}
+
+function describeRecord(
+  compiled: CompiledPipeline,
+  record: HostRecord,
+  slugs: readonly string[],
+  values: ReadonlyMap<string, ValueRow>,
+  jobs: ReadonlyMap<string, ValueJobs>,
+): Record<string, AiValueView> {
+  const states = new Map<string, DerivedState>();
+  const sources = new Map<string, readonly string[]>();
+  for (const slug of slugs) {
+    const row = values.get(subjectOf(record.id, slug));
+    if (row) sources.set(slug, sourcesOfValue(row));
+  }
+  for (const slug of topologicalOrder(compiled.graph)) {
+    const field = compiled.fields.get(slug);
+    if (!field) continue;
+    const subject = subjectOf(record.id, slug);
+    const left = taintedReads(field, sources);
+    const upstreamFresh = [...field.reads].every((read) => isFresh(states.get(read)));
+    const hash = inputsHash(field, record.values, left);
+    states.set(slug, deriveState(field, values.get(subject), jobs.get(subject) ?? {}, hash, upstreamFresh));
+  }
+  return Object.fromEntries(
+    slugs.map((slug) => {
+      const subject = subjectOf(record.id, slug);
+      return [
+        slug,
+        view(states.get(slug), values.get(subject), jobs.get(subject) ?? {}, compiled.broken.has(slug)),
+      ];
+    }),
+  );
+}
+
+/** What is read in its place is fresh unless it waits for a generation or is known to be stale. */
+function isFresh(state: DerivedState | undefined): boolean {
+  return !state || !['queued', 'generating', 'stale'].includes(state.state);
+}
+
+function view(
+  derived: DerivedState | undefined,
+  row: ValueRow | undefined,
+  jobs: ValueJobs,
+  broken: boolean,
+): AiValueView {
+  const state = derived?.state ?? 'failed';
+  const { open, last } = jobs;
+  return {
+    state,
+    ...(open ? { job_id: open.id } : {}),
+    ...(derived && derived.staleReasons.length > 0 ? { stale_reasons: derived.staleReasons } : {}),
+    ...errorOf(state, last, broken),
+    ...generatedOf(row),
+  };
+}
+
+function errorOf(state: AiValueState, last: ValueJobs['last'], broken: boolean): Pick<AiValueView, 'error'> {
+  if (broken)
+    return {
+      error: {
+        code: 'invalid_ai_config',
+        message: 'The configuration of this field does not work any more: open it and save it.',
+      },
+    };
+  if (state !== 'failed' && state !== 'blocked') return {};
+  return {
+    error: { code: last?.errorCode ?? 'internal_error', message: last?.errorMessage ?? 'The job failed.' },
+  };
+}
+
+function generatedOf(row: ValueRow | undefined): Partial<AiValueView> {
+  if (!row) return {};
+  return {
+    ...(row.generated_at ? { generated_at: row.generated_at.toISOString() } : {}),
+    ...(row.model ? { model: row.model } : {}),
+    ...(row.cost_nano !== null ? { cost_usd: nanoToUsd(BigInt(row.cost_nano)) } : {}),
+    ...(row.execution_id ? { execution_id: row.execution_id } : {}),
+    ...(row.overridden ? { overridden_value: row.generated } : {}),
+    ...(row.feedback ? { feedback: row.feedback } : {}),
+  };
+}
+
+function jobsBySubject(rows: readonly JobRow[]): Map<string, ValueJobs> {
+  const bySubject = new Map<string, ValueJobs>();
+  for (const row of rows) {
+    const jobs = bySubject.get(row.subject) ?? {};
+    bySubject.set(row.subject, jobs);
+    if (row.status === 'processing' || (row.status === 'pending' && !jobs.open)) {
+      jobs.open = { id: row.id, status: row.status, waitReason: row.wait_reason ?? undefined };
+    } else if (row.status !== 'pending') {
+      jobs.last = {
+        id: row.id,
+        status: row.status,
+        outcome: row.outcome ?? undefined,
+        errorCode: row.error_code ?? undefined,
+        errorMessage: row.error_message ?? undefined,
+      };
+    }
+  }
+  return bySubject;
+}

@@ -1,0 +1,117 @@
+import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { EventLog, type Cursor, type LoggedEvent } from './event-log.js';
+import { Wakeups } from './wakeups.js';
+
+/** The part of an HTTP response that a stream needs. */
+export interface StreamTarget {
+  write(text: string): boolean;
+  end(): void;
+  on(event: 'close', listener: () => void): unknown;
+}
+
+const HEARTBEAT_MS = 15_000;
+/** A reader looks by itself this often, for wake-ups that were lost. */
+const POLL_MS = 2_000;
+/** How soon a reader looks again while an older transaction holds events back. */
+const HELD_BACK_MS = 25;
+const PAGE = 500;
+
+/** Sends the events of a tenant to open screens as server-sent events. */
+@Injectable()
+export class EventStream implements BeforeApplicationShutdown {
+  private readonly readers = new Set<Reader>();
+
+  constructor(
+    private readonly log: EventLog,
+    private readonly wakeups: Wakeups,
+  ) {}
+
+  /**
+   * Streams until the target closes: first what happened after `lastEventId`, or a `resync` where that event is unknown
+   * or no longer kept (the client then loads what it shows anew), then whatever happens.
+   */
+  async open(tenantId: string, target: StreamTarget, lastEventId?: string): Promise<void> {
+    const found = lastEventId ? await this.log.find(tenantId, lastEventId) : undefined;
+    const cursor = found ?? (await this.log.end(tenantId));
+    target.write(lastEventId && !found ? 'event: resync\ndata: {}\n\n' : ': connected\n\n');
+    const reader = new Reader(this.log, tenantId, target, cursor);
+    const unsubscribe = this.wakeups.subscribe('events', (woken) => woken === tenantId && reader.look());
+    this.readers.add(reader);
+    target.on('close', () => {
+      unsubscribe();
+      reader.close();
+      this.readers.delete(reader);
+    });
+    reader.look();
+  }
+
+  beforeApplicationShutdown(): void {
+    for (const reader of this.readers) reader.finish();
+  }
+}
+
+/** One open screen. */
+class Reader {
+  private readonly logger = new Logger(EventStream.name);
+  private readonly heartbeat = setInterval(() => this.target.write(': heartbeat\n\n'), HEARTBEAT_MS);
+  private readonly poll = setInterval(() => this.look(), POLL_MS);
+  private again: NodeJS.Timeout | undefined;
+  private reading = false;
+  private dirty = false;
+  private closed = false;
+
+  constructor(
+    private readonly log: EventLog,
+    private readonly tenantId: string,
+    private readonly target: StreamTarget,
+    private cursor: Cursor,
+  ) {}
+
+  look(): void {
+    this.dirty = true;
+    if (!this.reading && !this.closed) void this.drain();
+  }
+
+  finish(): void {
+    this.close();
+    this.target.end();
+  }
+
+  close(): void {
+    this.closed = true;
+    clearInterval(this.heartbeat);
+    clearInterval(this.poll);
+    clearTimeout(this.again);
+  }
+
+  private async drain(): Promise<void> {
+    this.reading = true;
+    try {
+      while (this.dirty && !this.closed) {
+        this.dirty = false;
+        await this.readPage();
+      }
+    } catch (error) {
+      this.logger.warn(`Events could not be read, the stream tries again: ${String(error)}`);
+    } finally {
+      this.reading = false;
+    }
+  }
+
+  private async readPage(): Promise<void> {
+    const { events, heldBack } = await this.log.read(this.tenantId, this.cursor, PAGE);
+    if (this.closed) return;
+    for (const event of events) this.send(event);
+    if (events.length === PAGE) this.dirty = true;
+    if (heldBack) {
+      clearTimeout(this.again);
+      this.again = setTimeout(() => this.look(), HELD_BACK_MS);
+    }
+  }
+
+  private send(event: LoggedEvent): void {
+    const [xid = '0', seq = '0'] = event.id.split('-');
+    this.cursor = { xid, seq };
+    this.target.write(`id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event.payload)}\n\n`);
+  }
+}

@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import { EventEmitter } from 'node:events';
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import type pg from 'pg';
+import { DataSource, type QueryRunner } from 'typeorm';
+
+/** What a process can be woken for: new events to read, or jobs that became due. */
+export type Topic = 'events' | 'jobs';
+
+interface Message {
+  from: string;
+  topic: Topic;
+  tenants: string[];
+}
+
+const CHANNEL = 'fieldsmith';
+/** Milliseconds that wake-ups are gathered before one NOTIFY carries them. */
+const BATCH_MS = 3;
+/** Tenants in one message: NOTIFY carries at most 8,000 bytes. */
+const TENANTS_PER_MESSAGE = 100;
+const RECONNECT_MS = 1_000;
+
+/**
+ * Tells this process and all others that a tenant has something new. A wake-up is a hint after a commit: it may be lost,
+ * and whoever listens also looks by itself now and then. It is never sent inside a transaction, because NOTIFY
+ * serialises commits.
+ */
+@Injectable()
+export class Wakeups implements OnModuleInit, OnApplicationShutdown {
+  private readonly id = randomUUID();
+  private readonly local = new EventEmitter().setMaxListeners(0);
+  private readonly waiting: Record<Topic, Set<string>> = { events: new Set(), jobs: new Set() };
+  private readonly logger = new Logger(Wakeups.name);
+  private timer: NodeJS.Timeout | undefined;
+  private listener: QueryRunner | undefined;
+  private closed = false;
+
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+  async onModuleInit(): Promise<void> {
+    await this.listen();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.closed = true;
+    clearTimeout(this.timer);
+    await this.listener?.release();
+  }
+
+  /** Wakes whoever listens for this tenant, here at once and in other processes a few milliseconds later. */
+  wake(topic: Topic, tenantId: string): void {
+    this.local.emit(topic, tenantId);
+    this.waiting[topic].add(tenantId);
+    this.timer ??= setTimeout(() => void this.flush(), BATCH_MS);
+  }
+
+  /** Calls the listener with the id of each tenant that is woken. @returns a function that ends it. */
+  subscribe(topic: Topic, listener: (tenantId: string) => void): () => void {
+    this.local.on(topic, listener);
+    return () => this.local.off(topic, listener);
+  }
+
+  private async flush(): Promise<void> {
+    this.timer = undefined;
+    if (this.closed) return;
+    const messages = (['jobs', 'events'] as const).flatMap((topic) => this.take(topic));
+    try {
+      for (const message of messages) {
+        await this.dataSource.query('SELECT pg_notify($1, $2)', [CHANNEL, JSON.stringify(message)]);
+      }
+    } catch (error) {
+      if (!this.closed)
+        this.logger.warn(`Other processes were not woken, they look by themselves: ${String(error)}`);
+    }
+  }
+
+  private take(topic: Topic): Message[] {
+    const tenants = [...this.waiting[topic]];
+    this.waiting[topic].clear();
+    const messages: Message[] = [];
+    for (let i = 0; i < tenants.length; i += TENANTS_PER_MESSAGE) {
+      messages.push({ from: this.id, topic, tenants: tenants.slice(i, i + TENANTS_PER_MESSAGE) });
+    }
+    return messages;
+  }
+
+  private async listen(): Promise<void> {
+    const runner = this.dataSource.createQueryRunner();
+    const client = (await runner.connect()) as pg.PoolClient;
+    client.on('notification', (notification) => this.receive(notification.payload));
+    client.on('error', () => void this.listenAgain(runner));
+    client.on('end', () => void this.listenAgain(runner));
+    await client.query(`LISTEN ${CHANNEL}`);
+    this.listener = runner;
+  }
+
+  private async listenAgain(lost: QueryRunner): Promise<void> {
+    if (this.closed || this.listener !== lost) return;
+    this.listener = undefined;
+    await lost.release();
+    while (!this.closed && !this.listener) {
+      await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS).unref());
+      await this.listen().catch((error: unknown) =>
+        this.logger.warn(`No wake-ups from other processes: ${String(error)}`),
+      );
+    }
+  }
+
+  private receive(payload: string | undefined): void {
+    if (!payload) return;
+    const message = JSON.parse(payload) as Message;
+    if (message.from === this.id) return;
+    for (const tenantId of message.tenants) this.local.emit(message.topic, tenantId);
+  }
+}

@@ -1,0 +1,110 @@
+import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { Response } from 'express';
+import { FieldsmithError, type ErrorDetail } from '#libs/common';
+
+/** An error as a client sees it (RFC 9457). */
+interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  code: string;
+  detail: string;
+  errors: ErrorDetail[];
+}
+
+const TITLES: Record<number, string> = {
+  400: 'Bad request',
+  401: 'Not signed in',
+  402: 'Budget exceeded',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  409: 'Conflict',
+  413: 'Too large',
+  415: 'Unsupported media type',
+  422: 'Invalid input',
+  429: 'Too many requests',
+  500: 'Internal error',
+  502: 'The provider failed',
+  503: 'Not available now',
+  504: 'The provider took too long',
+};
+
+/** An error of a body parser: it says which status fits. */
+interface ParserError {
+  status: number;
+  type: string;
+}
+
+/**
+ * Answers every error as Problem Details. Errors of ours say what to tell; what is unknown is logged whole and told as
+ * an internal error without its text.
+ */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger(ProblemFilter.name);
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<Response>();
+    const problem = this.problemOf(error);
+    if (response.headersSent) {
+      response.end();
+      return;
+    }
+    const { retryAfterSeconds } = (error ?? {}) as { retryAfterSeconds?: unknown };
+    if (typeof retryAfterSeconds === 'number')
+      response.setHeader('retry-after', String(Math.ceil(retryAfterSeconds)));
+    response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  }
+
+  private problemOf(error: unknown): Problem {
+    if (error instanceof FieldsmithError) {
+      if (error.status >= 500 && error.code === 'isolation_not_enforced') this.logger.error(error);
+      return problem(error.status, error.code, error.message, error.errors);
+    }
+    if (error instanceof HttpException) return fromHttpException(error);
+    if (isParserError(error)) return fromParserError(error);
+    this.logger.error(error);
+    return problem(
+      500,
+      'internal_error',
+      'Something went wrong here. It has been logged; try again, and report it if it stays.',
+    );
+  }
+}
+
+function fromHttpException(error: HttpException): Problem {
+  const status = error.getStatus();
+  const code = status === 404 ? 'not_found' : status === 429 ? 'too_many_requests' : `http_${status}`;
+  return problem(status, code, error.message);
+}
+
+function isParserError(error: unknown): error is ParserError {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'type' in error &&
+    'status' in error &&
+    typeof error.status === 'number'
+  );
+}
+
+function fromParserError({ status, type }: ParserError): Problem {
+  if (type === 'entity.too.large')
+    return problem(
+      413,
+      'body_too_large',
+      'The body is too large: send at most 2 MB of JSON, and import more as CSV.',
+    );
+  if (type === 'entity.parse.failed')
+    return problem(400, 'malformed_json', 'The body is not valid JSON: correct it and send it again.');
+  return problem(
+    status,
+    'malformed_request',
+    'The body could not be read: check its encoding and content type.',
+  );
+}
+
+function problem(status: number, code: string, detail: string, errors: ErrorDetail[] = []): Problem {
+  return { type: 'about:blank', title: TITLES[status] ?? 'Error', status, code, detail, errors };
+}

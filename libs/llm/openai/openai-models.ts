@@ -1,0 +1,28 @@
+/** o1, o3, o4 and GPT-5 or later; gateways put the vendor first (`openai/gpt-5`). */
+const REASONING = /^(openai\/)?(o\d|gpt-([5-9]|\d\d))/;
+/** Models that OpenAI serves on another API than Chat Completions. */
+const NOT_CHAT = /^(o\d|gpt-5)-pro|-deep-research|-codex|^codex-|^computer-use/;
+
+/** Whether a model reasons before it answers: it refuses every temperature but 1, and `max_tokens`. */
+export function isReasoningModel(model: string): boolean {
+  return REASONING.test(model);
+}
+
+/** What OpenAI would ignore or refuse in a configuration, in words for the admin. */
+export function openAiWarnings({ model, temperature }: { model: string; temperature?: number }): string[] {
+  const warnings: string[] = [];
+  if (NOT_CHAT.test(model)) {
+    warnings.push(
+      `${model} is not served by OpenAI's Chat Completions API, which is used here: calls would be refused.`,
+    );
+  }
+  if (temperature === undefined) return warnings;
+  if (isReasoningModel(model) && temperature !== 1) {
+    warnings.push(
+      `${model} takes no temperature other than 1: the temperature of ${temperature} is not sent.`,
+    );
+  } else if (!(temperature >= 0 && temperature <= 2)) {
+    warnings.push(`temperature must be between 0 and 2: ${temperature} would be refused.`);
+  }
+  return warnings;
+}

@@ -1,0 +1,73 @@
+import { LANE, type JobHint, type Lane } from '../../jobs/job.js';
+import { InProcessDelivery } from './in-process-delivery.js';
+
+/** A handler whose jobs end when the test says so. */
+function controlled() {
+  const started: { lane: Lane; id: string; end: () => void }[] = [];
+  const handler = (lane: Lane, hint: JobHint): Promise<void> =>
+    new Promise((resolve) => started.push({ lane, id: hint.jobId, end: resolve }));
+  return { started, handler };
+}
+
+const hints = (prefix: string, count: number): JobHint[] =>
+  Array.from({ length: count }, (_, i) => ({ tenantId: 't', jobId: `${prefix}${i}` }));
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('InProcessDelivery', () => {
+  it('lets backfill have four fifths of the slots, so that an edit finds one free', async () => {
+    const { started, handler } = controlled();
+    const delivery = new InProcessDelivery(10);
+    await delivery.start(handler, () => undefined);
+    await delivery.deliver(LANE.backfill, hints('b', 20));
+    expect(started).toHaveLength(8);
+    await delivery.deliver(LANE.interactive, hints('e', 1));
+    expect(started.at(-1)).toMatchObject({ lane: LANE.interactive, id: 'e0' });
+  });
+
+  it('keeps a fifth for backfill while edits pour in', async () => {
+    const { started, handler } = controlled();
+    const delivery = new InProcessDelivery(10);
+    await delivery.start(handler, () => undefined);
+    await delivery.deliver(LANE.interactive, hints('e', 20));
+    await delivery.deliver(LANE.backfill, hints('b', 20));
+    for (let i = 0; i < 4; i += 1) {
+      started[i]!.end();
+      await settled();
+    }
+    const backfill = started.slice(10).filter(({ lane }) => lane === LANE.backfill);
+    expect(backfill).toHaveLength(2);
+    expect(started).toHaveLength(14);
+  });
+
+  it('takes nothing after it was stopped and waits for what runs', async () => {
+    const { started, handler } = controlled();
+    const delivery = new InProcessDelivery(2);
+    await delivery.start(handler, () => undefined);
+    await delivery.deliver(LANE.interactive, hints('e', 4));
+    let stopped = false;
+    const stopping = delivery.stop(60_000).then(() => (stopped = true));
+    expect(delivery.room(LANE.interactive)).toBe(0);
+    started[0]!.end();
+    await settled();
+    expect(stopped).toBe(false);
+    started[1]!.end();
+    await stopping;
+    expect(started).toHaveLength(2);
+  });
+
+  it('goes on after a handler that throws', async () => {
+    const seen: string[] = [];
+    const delivery = new InProcessDelivery(1);
+    await delivery.start(
+      (_, hint) => {
+        seen.push(hint.jobId);
+        return hint.jobId === 'e0' ? Promise.reject(new Error('broken')) : Promise.resolve();
+      },
+      () => undefined,
+    );
+    await delivery.deliver(LANE.interactive, hints('e', 2));
+    await settled();
+    expect(seen).toEqual(['e0', 'e1']);
+  });
+});

@@ -1,0 +1,106 @@
+import { nanoToCents, nanoToUsd, type Json } from '#libs/common';
+
+/** Columns of `ai_jobs` that are shown. */
+export interface JobViewRow {
+  id: string;
+  job_type: string;
+  pipeline_id: string | null;
+  record_id: string | null;
+  field: string | null;
+  provider: string | null;
+  model: string | null;
+  input: Record<string, Json> | null;
+  status: string;
+  outcome: string | null;
+  output: Json;
+  tokens_used: string;
+  cost_nano: string;
+  processing_time_ms: number | null;
+  error_code: string | null;
+  error_message: string | null;
+  wait_reason: string | null;
+  retry_count: number;
+  attempt: number;
+  lane: number;
+  priority: number;
+  origin: string;
+  caused_by: string | null;
+  depth: number;
+  principal_id: string;
+  run_id: string | null;
+  run_after: Date;
+  created_at: Date;
+  started_at: Date | null;
+  completed_at: Date | null;
+}
+
+export const JOB_COLUMNS = `id, job_type, pipeline_id, record_id, field, provider, model, input, status, outcome, output,
+  tokens_used, cost_nano, processing_time_ms, error_code, error_message, wait_reason, retry_count, attempt, lane, priority,
+  origin, caused_by, depth, principal_id, run_id, run_after, created_at, started_at, completed_at`;
+
+const PRIORITIES = ['high', 'default', 'low'];
+
+/** A job as the API shows it. What it was made from in detail is on its executions. */
+export function jobView(row: JobViewRow): Record<string, unknown> {
+  const cost = BigInt(row.cost_nano);
+  return {
+    id: row.id,
+    job_type: row.job_type,
+    pipeline_id: row.pipeline_id,
+    record_id: row.record_id,
+    field_name: row.field,
+    ai_provider: row.provider,
+    model_name: row.model,
+    input_data: row.input ?? {},
+    status: row.status,
+    outcome: row.outcome,
+    output_data: row.output ?? {},
+    tokens_used: Number(row.tokens_used),
+    cost_cents: nanoToCents(cost),
+    cost_usd: nanoToUsd(cost),
+    processing_time_ms: row.processing_time_ms,
+    error_code: row.error_code,
+    error_message: row.error_message,
+    wait_reason: row.wait_reason,
+    retry_count: row.retry_count,
+    attempts: row.attempt,
+    cause: { origin: row.origin, job_id: row.caused_by, depth: row.depth, principal_id: row.principal_id },
+    lane: row.lane === 0 ? 'interactive' : 'backfill',
+    priority: PRIORITIES[row.priority],
+    run_id: row.run_id,
+    run_after: row.run_after.toISOString(),
+    created_at: row.created_at.toISOString(),
+    started_at: row.started_at?.toISOString() ?? null,
+    completed_at: row.completed_at?.toISOString() ?? null,
+  };
+}
+
+/** Columns of `ai_executions` that are shown. */
+export interface ExecutionRow {
+  id: string;
+  attempt: number;
+  n: number;
+  provider: string;
+  model: string;
+  request: Json;
+  answer: string | null;
+  value: Json;
+  stop_reason: string | null;
+  usage: Json;
+  cost_nano: string | null;
+  price_id: string | null;
+  duration_ms: number | null;
+  error_code: string | null;
+  error_message: string | null;
+  stored: boolean;
+  created_at: Date;
+}
+
+export function executionView(row: ExecutionRow): Record<string, unknown> {
+  const { cost_nano: cost, created_at: createdAt, ...shown } = row;
+  return {
+    ...shown,
+    cost_usd: cost === null ? null : nanoToUsd(BigInt(cost)),
+    created_at: createdAt.toISOString(),
+  };
+}

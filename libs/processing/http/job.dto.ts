@@ -1,0 +1,43 @@
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsIn,
+  IsISO8601,
+  IsInt,
+  IsOptional,
+  IsString,
+  IsUUID,
+  Max,
+  MaxLength,
+  Min,
+  ValidateNested,
+} from 'class-validator';
+
+const STATUSES = ['pending', 'processing', 'completed', 'failed', 'cancelled'];
+
+export class ListJobsQuery {
+  @IsOptional() @IsIn(STATUSES) status?: string;
+  @IsOptional() @IsString() @MaxLength(100) field?: string;
+  @IsOptional() @IsString() @MaxLength(100) pipeline_id?: string;
+  @IsOptional() @IsString() @MaxLength(100) record_id?: string;
+  @IsOptional() @IsString() @MaxLength(100) job_type?: string;
+  @IsOptional() @IsString() @MaxLength(100) error_code?: string;
+  @IsOptional() @IsUUID() run_id?: string;
+  @IsOptional() @IsISO8601() from?: string;
+  @IsOptional() @IsISO8601() to?: string;
+  @IsOptional() @Type(() => Number) @IsInt() @Min(1) @Max(200) limit?: number;
+  @IsOptional() @IsString() @MaxLength(200) cursor?: string;
+}
+
+export class BulkRetryFilter {
+  @IsOptional() @IsIn(['failed', 'cancelled']) status?: string;
+  @IsOptional() @IsString() @MaxLength(100) error_code?: string;
+  @IsOptional() @IsString() @MaxLength(100) field?: string;
+  @IsOptional() @IsString() @MaxLength(100) pipeline_id?: string;
+}
+
+export class BulkRetryDto {
+  @IsOptional() @IsArray() @ArrayMaxSize(1000) @IsUUID(undefined, { each: true }) ids?: string[];
+  @IsOptional() @ValidateNested() @Type(() => BulkRetryFilter) filter?: BulkRetryFilter;
+}

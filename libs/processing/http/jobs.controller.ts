@@ -1,0 +1,141 @@
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
+import { abilityOf, Authorize, CurrentPrincipal } from '#libs/access';
+import { FieldsmithError, InvalidInputError, type ErrorDetail } from '#libs/common';
+import type { Principal } from '#libs/host';
+import { TenantTransactions } from '#libs/tenants';
+import { JobControl } from '../jobs/job-control.js';
+import { JobQueries, type JobPage } from '../jobs/job-queries.js';
+import { WorkerFigures, type Diagnostics, type WorkerHealth } from '../jobs/worker-figures.js';
+import { BulkRetryDto, ListJobsQuery } from './job.dto.js';
+
+const DEFAULT_LIMIT = 50;
+const MAX_BULK = 1000;
+
+/** A job that a bulk retry left as it was, and why. */
+interface Skipped {
+  id: string;
+  reason: string;
+}
+
+@Controller('ai-jobs')
+export class JobsController {
+  constructor(
+    private readonly tenants: TenantTransactions,
+    private readonly queries: JobQueries,
+    private readonly control: JobControl,
+    private readonly figures: WorkerFigures,
+  ) {}
+
+  @Get()
+  @Authorize('read', 'Job', 'OwnJob')
+  list(@CurrentPrincipal() principal: Principal, @Query() query: ListJobsQuery): Promise<JobPage> {
+    const { limit = DEFAULT_LIMIT, cursor, ...filter } = query;
+    return this.tenants.transaction(principal.tenantId, (em) =>
+      this.queries.list(
+        em,
+        principal.tenantId,
+        { ...filter, principalId: ownOnly(principal) },
+        limit,
+        cursor,
+      ),
+    );
+  }
+
+  @Get('worker_health')
+  @Authorize('read', 'Job')
+  workerHealth(@CurrentPrincipal() { tenantId }: Principal): Promise<WorkerHealth> {
+    return this.tenants.transaction(tenantId, (em) => this.figures.health(em, tenantId));
+  }
+
+  @Get('diagnostics')
+  @Authorize('read', 'Job')
+  diagnostics(@CurrentPrincipal() { tenantId }: Principal): Promise<Diagnostics> {
+    return this.tenants.transaction(tenantId, (em) => this.figures.diagnostics(em, tenantId));
+  }
+
+  @Post('bulk_retry')
+  @HttpCode(200)
+  @Authorize('write', 'Job')
+  async bulkRetry(
+    @CurrentPrincipal() { tenantId }: Principal,
+    @Body() body: BulkRetryDto,
+  ): Promise<{ retried: number; skipped: Skipped[] }> {
+    if ((body.ids === undefined) === (body.filter === undefined)) {
+      throw new InvalidInputError([oneOfMessage]);
+    }
+    const ids = body.ids ?? (await this.failedIds(tenantId, body));
+    const skipped: Skipped[] = [];
+    for (const id of ids) {
+      const reason = await this.tryRetry(tenantId, id);
+      if (reason) skipped.push({ id, reason });
+    }
+    return { retried: ids.length - skipped.length, skipped };
+  }
+
+  @Post('queue_pending')
+  @HttpCode(200)
+  @Authorize('write', 'Job')
+  async queuePending(@CurrentPrincipal() { tenantId }: Principal): Promise<{ queued: number }> {
+    return {
+      queued: await this.tenants.transaction(tenantId, (em) => this.control.queuePending(em, tenantId)),
+    };
+  }
+
+  @Get(':id')
+  @Authorize('read', 'Job', 'OwnJob')
+  one(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<Record<string, unknown>> {
+    return this.tenants.transaction(principal.tenantId, (em) =>
+      this.queries.one(em, principal.tenantId, id, ownOnly(principal)),
+    );
+  }
+
+  @Post(':id/retry')
+  @HttpCode(200)
+  @Authorize('write', 'Job', 'OwnJob')
+  retry(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<Record<string, unknown>> {
+    const { tenantId } = principal;
+    return this.tenants.transaction(tenantId, async (em) => {
+      await this.queries.row(em, tenantId, id, ownOnly(principal));
+      return this.queries.one(em, tenantId, await this.control.retry(em, tenantId, id));
+    });
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @Authorize('cancel', 'Job', 'OwnJob')
+  cancel(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id') id: string,
+  ): Promise<Record<string, unknown>> {
+    const { tenantId } = principal;
+    return this.tenants.transaction(tenantId, async (em) => {
+      await this.queries.row(em, tenantId, id, ownOnly(principal));
+      await this.control.cancel(em, tenantId, id);
+      return this.queries.one(em, tenantId, id);
+    });
+  }
+
+  private failedIds(tenantId: string, { filter = {} }: BulkRetryDto): Promise<string[]> {
+    return this.tenants.transaction(tenantId, (em) =>
+      this.queries.ids(em, tenantId, { ...filter, status: filter.status ?? 'failed' }, MAX_BULK),
+    );
+  }
+
+  /** @returns why the job was left as it is, if it was. */
+  private async tryRetry(tenantId: string, id: string): Promise<string | undefined> {
+    try {
+      await this.tenants.transaction(tenantId, (em) => this.control.retry(em, tenantId, id));
+      return undefined;
+    } catch (error) {
+      if (error instanceof FieldsmithError) return error.code;
+      throw error;
+    }
+  }
+}
+
+const oneOfMessage: ErrorDetail = { path: 'ids', message: 'give either ids or filter' };
+
+/** Whoever may read all jobs is not limited to those of its own. */
+function ownOnly(principal: Principal): string | undefined {
+  return abilityOf(principal).can('read', 'Job') ? undefined : principal.id;
+}

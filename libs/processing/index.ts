@@ -1,0 +1,32 @@
+export {
+  LANE,
+  MAX_DEPTH,
+  PRIORITY,
+  type ClaimedJob,
+  type JobHint,
+  type JobOrigin,
+  type JobOutcome,
+  type JobStatus,
+  type Lane,
+  type NewJob,
+} from './jobs/job.js';
+export { JobControl } from './jobs/job-control.js';
+export { JobQueries, type JobFilter, type JobPage } from './jobs/job-queries.js';
+export { JobStore, type JobEnd, type RecordedCalls } from './jobs/job-store.js';
+export { ParseError, type Parser, type ParserOptions } from './parsers/parser.js';
+export { ParserRegistry } from './parsers/parser-registry.js';
+export {
+  JobCancelled,
+  JobDiscarded,
+  JobSkipped,
+  type AiProcess,
+  type PromptedCall,
+  type StoredResult,
+} from './pipeline/ai-process.js';
+export { JobAnswerer, type AnsweredJob, type AttemptCalls } from './pipeline/answer-job.js';
+export { databaseCode } from './pipeline/database-code.js';
+export { executionRow } from './pipeline/execution.js';
+export { CallPreparer, type PreparedCall } from './pipeline/prepare-call.js';
+export { ProcessRegistry } from './pipeline/process-registry.js';
+export { PROCESSING_OPTIONS, type ProcessingOptions } from './processing.options.js';
+export { ProcessingModule } from './processing.module.js';

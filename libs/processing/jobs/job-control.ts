@@ -1,0 +1,109 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { FieldsmithError, isId, NotFoundError } from '#libs/common';
+import { JobStore } from './job-store.js';
+
+interface RetryRow {
+  status: string;
+  subject: string | null;
+}
+
+/** What people do to jobs: try again, stop, hand out at once. */
+@Injectable()
+export class JobControl {
+  constructor(private readonly store: JobStore) {}
+
+  /**
+   * Makes a failed or cancelled job pending again; where its subject has a pending job already, that one is returned.
+   *
+   * @returns the id of the job that will run.
+   * @throws FieldsmithError `job_not_retryable` (409) for a job that did not end badly; NotFoundError.
+   */
+  async retry(em: EntityManager, tenantId: string, id: string): Promise<string> {
+    const job = await this.lock(em, tenantId, id);
+    if (job.status !== 'failed' && job.status !== 'cancelled') {
+      throw new FieldsmithError(
+        'job_not_retryable',
+        `The job is ${job.status}; only failed and cancelled jobs are retried.`,
+        {
+          status: 409,
+        },
+      );
+    }
+    const pending = job.subject === null ? undefined : await this.pendingOf(em, tenantId, job.subject);
+    if (pending) return pending;
+    await em.query(
+      `UPDATE ai_jobs SET status = 'pending', outcome = NULL, error_code = NULL, error_message = NULL, wait_reason = NULL,
+         run_after = clock_timestamp(), retry_count = 0, cancel_requested = false, handed_until = NULL, completed_at = NULL,
+         origin = 'retry'
+       WHERE tenant_id = $1 AND id = $2`,
+      [tenantId, id],
+    );
+    this.store.announce(em, tenantId);
+    return id;
+  }
+
+  /**
+   * Stops a job: a pending one at once; of one in flight the call ends, its value is discarded and its cost is settled.
+   *
+   * @returns the status the job has now. A job that has ended stays as it is.
+   */
+  async cancel(em: EntityManager, tenantId: string, id: string): Promise<string> {
+    const job = await this.lock(em, tenantId, id);
+    if (job.status !== 'pending' && job.status !== 'processing') return job.status;
+    const [rows] = await em.query<[{ status: string; record_id: string | null }[], number]>(
+      `UPDATE ai_jobs SET cancel_requested = true,
+         status = CASE status WHEN 'pending' THEN 'cancelled' ELSE status END,
+         error_code = CASE status WHEN 'pending' THEN 'cancelled' ELSE error_code END,
+         error_message = CASE status WHEN 'pending' THEN 'Stopped on request.' ELSE error_message END,
+         completed_at = CASE status WHEN 'pending' THEN clock_timestamp() ELSE completed_at END,
+         handed_until = NULL, wait_reason = NULL
+       WHERE tenant_id = $1 AND id = $2 RETURNING status, record_id`,
+      [tenantId, id],
+    );
+    const [row] = rows;
+    if (row?.record_id && row.status === 'cancelled') {
+      await em.query('SELECT ai_wake_record($1, $2, $3)', [tenantId, row.record_id, id]);
+    }
+    await em.query(
+      `INSERT INTO ai_events (tenant_id, type, payload) SELECT tenant_id, 'ai_job.changed', jsonb_build_object('job_id', id,
+         'pipeline_id', pipeline_id, 'record_id', record_id, 'field', field, 'status', status)
+         FROM ai_jobs WHERE tenant_id = $1 AND id = $2`,
+      [tenantId, id],
+    );
+    this.store.announce(em, tenantId);
+    return row!.status;
+  }
+
+  /** Makes pending jobs due now that wait for a retry, so that they need not sit out their delay. @returns how many. */
+  async queuePending(em: EntityManager, tenantId: string): Promise<number> {
+    const [, queued] = await em.query<[unknown, number]>(
+      `UPDATE ai_jobs SET run_after = clock_timestamp(), handed_until = NULL,
+          wait_reason = CASE WHEN wait_reason = 'retry' THEN NULL ELSE wait_reason END
+        WHERE tenant_id = $1 AND status = 'pending' AND wait_reason IS DISTINCT FROM 'rate_limit'`,
+      [tenantId],
+    );
+    this.store.announce(em, tenantId);
+    return queued;
+  }
+
+  private async pendingOf(em: EntityManager, tenantId: string, subject: string): Promise<string | undefined> {
+    const [row] = await em.query<{ id: string }[]>(
+      `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND subject = $2 AND status = 'pending'`,
+      [tenantId, subject],
+    );
+    return row?.id;
+  }
+
+  private async lock(em: EntityManager, tenantId: string, id: string): Promise<RetryRow> {
+    const rows = isId(id)
+      ? await em.query<RetryRow[]>(
+          'SELECT status, subject FROM ai_jobs WHERE tenant_id = $1 AND id = $2 FOR UPDATE',
+          [tenantId, id],
+        )
+      : [];
+    const [row] = rows;
+    if (!row) throw new NotFoundError('job', id);
+    return row;
+  }
+}

@@ -1,0 +1,179 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { newId } from '#libs/common';
+import { EventLog, Wakeups } from '#libs/events';
+import { afterCommit } from '#libs/tenants';
+import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
+import {
+  toClaimedJob,
+  type ClaimedJob,
+  type JobOutcome,
+  type JobRow,
+  type NewJob,
+  type WaitReason,
+} from './job.js';
+
+/** How an attempt ends, for the job's row. */
+export interface JobEnd {
+  status: 'completed' | 'failed' | 'cancelled' | 'pending';
+  outcome?: JobOutcome;
+  errorCode?: string;
+  errorMessage?: string;
+  /** Why a job that goes back to pending waits. */
+  waitReason?: WaitReason;
+  /** Milliseconds until it is due again. */
+  delayMs?: number;
+  /** Whether this used up one retry. */
+  retry?: boolean;
+  output?: object;
+  provider?: string;
+  model?: string;
+  tokens?: number;
+  costNano?: bigint;
+}
+
+/** Executions and settlements as the database functions take them. */
+export interface RecordedCalls {
+  executions: object[];
+  settlements: object[];
+}
+
+export const NO_CALLS: RecordedCalls = { executions: [], settlements: [] };
+
+/** The statements that change a job's row. Each is one database function, so that each is one round trip. */
+@Injectable()
+export class JobStore {
+  constructor(
+    @Inject(PROCESSING_OPTIONS) private readonly options: ProcessingOptions,
+    private readonly events: EventLog,
+    private readonly wakeups: Wakeups,
+  ) {}
+
+  /**
+   * Makes jobs in the caller's transaction, whoever opened it and whatever tenant is set there; after its commit they
+   * are handed out. A job whose subject has a pending job is folded into that one.
+   *
+   * @returns the id of the job of each entry, in order.
+   */
+  async enqueue(em: EntityManager, tenantId: string, jobs: readonly NewJob[]): Promise<string[]> {
+    if (jobs.length === 0) return [];
+    const rows = await em.query<{ id: string }[]>('SELECT id FROM ai_enqueue_jobs($1, $2)', [
+      tenantId,
+      JSON.stringify(jobs.map((job) => this.toRow(job))),
+    ]);
+    this.announce(em, tenantId);
+    return rows.map((row) => row.id);
+  }
+
+  /** Takes a job for this worker; undefined where there is nothing to take (any more, or not yet). */
+  async claim(
+    em: EntityManager,
+    tenantId: string,
+    jobId: string,
+    workerId: string,
+  ): Promise<ClaimedJob | undefined> {
+    const rows = await em.query<JobRow[]>('SELECT * FROM ai_claim_job($1, $2, $3, $4)', [
+      tenantId,
+      jobId,
+      workerId,
+      this.options.leaseMs,
+    ]);
+    this.events.announce(em, tenantId);
+    return rows[0] && toClaimedJob(rows[0]);
+  }
+
+  /**
+   * Ends an attempt. Fenced: throws the database error `FS001` where the attempt has been taken over, and `FS004` where
+   * a value was about to be stored for a job that was stopped.
+   *
+   * @returns the status the job really got: a retry may find itself superseded by a newer job.
+   */
+  async finish(
+    em: EntityManager,
+    job: ClaimedJob,
+    end: JobEnd,
+    calls: RecordedCalls = NO_CALLS,
+  ): Promise<string> {
+    const [row] = await em.query<{ status: string }[]>(
+      'SELECT ai_finish_job($1, $2, $3, $4, $5, $6) AS status',
+      [
+        job.tenantId,
+        job.id,
+        job.attempt,
+        JSON.stringify(endRow(end)),
+        JSON.stringify(calls.executions),
+        JSON.stringify(calls.settlements),
+      ],
+    );
+    this.announce(em, job.tenantId);
+    return row!.status;
+  }
+
+  /** Records calls apart from how their job ends: before a repair, or for a result that nobody wants any more. */
+  async recordCalls(em: EntityManager, tenantId: string, calls: RecordedCalls): Promise<void> {
+    await em.query('SELECT ai_record_calls($1, $2, $3)', [
+      tenantId,
+      JSON.stringify(calls.executions),
+      JSON.stringify(calls.settlements),
+    ]);
+    this.announce(em, tenantId);
+  }
+
+  /** @returns false where the attempt is no longer this worker's, or the job was stopped. */
+  async renewLease(em: EntityManager, job: ClaimedJob): Promise<boolean> {
+    const [, renewed] = await em.query<[unknown, number]>(
+      `UPDATE ai_jobs SET lease_until = clock_timestamp() + make_interval(secs => $4::float8 / 1000)
+        WHERE tenant_id = $1 AND id = $2 AND attempt = $3 AND status = 'processing'`,
+      [job.tenantId, job.id, job.attempt, this.options.leaseMs],
+    );
+    return renewed > 0;
+  }
+
+  /** Wakes readers of events and dispatchers after the commit. */
+  announce(em: EntityManager, tenantId: string): void {
+    this.events.announce(em, tenantId);
+    afterCommit(em, `jobs:${tenantId}`, () => this.wakeups.wake('jobs', tenantId));
+  }
+
+  private toRow(job: NewJob): object {
+    return {
+      id: newId(),
+      job_type: job.jobType,
+      pipeline_id: job.pipelineId,
+      record_id: job.recordId,
+      field: job.field,
+      subject: job.subject,
+      upstream: job.upstream,
+      lane: job.lane,
+      priority: job.priority,
+      debounce_ms: job.debounceMs,
+      max_retries: this.options.maxRetries,
+      force: job.force,
+      run_id: job.runId,
+      origin: job.origin,
+      caused_by: job.causedBy,
+      depth: job.depth,
+      principal_id: job.principalId,
+      input: job.input,
+      provider: job.provider,
+      model: job.model,
+    };
+  }
+}
+
+function endRow(end: JobEnd): object {
+  return {
+    status: end.status,
+    outcome: end.outcome,
+    error_code: end.errorCode,
+    error_message: end.errorMessage,
+    wait_reason: end.waitReason,
+    delay_ms: end.delayMs,
+    retry: end.retry ?? false,
+    output: end.output,
+    provider: end.provider,
+    model: end.model,
+    tokens: end.tokens,
+    cost_nano: end.costNano?.toString(),
+  };
+}

@@ -1,0 +1,75 @@
+import type { EntityManager } from 'typeorm';
+import { FieldsmithError, type Json } from '#libs/common';
+import type { ClaimedJob, JobOutcome } from '../jobs/job.js';
+import type { ParserOptions } from '../parsers/parser.js';
+
+/** What the prompt step hands to the call. */
+export interface PromptedCall {
+  /** Provider by name; undefined lets the model decide. */
+  provider?: string;
+  model: string;
+  system?: string;
+  prompt: string;
+  maxTokens: number;
+  temperature?: number;
+  outputType: string;
+  parserOptions: ParserOptions;
+  /** Seconds for which an equal request of this tenant may be answered from the result cache; 0 for never. */
+  cacheSeconds: number;
+  /** Fingerprint of the value that is stored now; an equal one needs no call. */
+  currentFingerprint?: string;
+  /** Fields of the record that the prompt was made from, through AI values too. */
+  sources: string[];
+}
+
+/** A result on its way to being stored. */
+export interface StoredResult {
+  value: Json;
+  outcome: Extract<JobOutcome, 'generated' | 'cached' | 'fallback'>;
+  /** Undefined for a fallback: nothing it came from can be named. */
+  fingerprint?: string;
+  executionId?: string;
+  model?: string;
+  costNano?: bigint;
+  sources: string[];
+}
+
+/**
+ * What a kind of job does. Every job runs through one pipeline: collect, prompt, call, parse, store; a process supplies
+ * collect, prompt and store. Register it with {@link ProcessRegistry} when its module starts.
+ *
+ * `collect` and `prompt` run in the transaction of the claim: they read and compute, nothing else.
+ */
+export interface AiProcess<Collected = unknown> {
+  readonly type: string;
+  /** @throws JobCancelled when there is nothing to work on any more. */
+  collect(em: EntityManager, job: ClaimedJob): Promise<Collected>;
+  prompt(job: ClaimedJob, collected: Collected): PromptedCall;
+  /**
+   * Writes the result, in the transaction that completes the job.
+   *
+   * @returns what goes on the job's row as its output, if anything.
+   * @throws JobDiscarded when something newer stands in its place.
+   */
+  store(
+    em: EntityManager,
+    job: ClaimedJob,
+    collected: Collected,
+    result: StoredResult,
+  ): Promise<object | undefined>;
+  /** The stored value turned out to be current: note what it is current for. */
+  unchanged?(em: EntityManager, job: ClaimedJob, collected: Collected): Promise<void>;
+  /** The value to store when the job fails for good. */
+  fallback?(job: ClaimedJob, collected: Collected): Json | undefined;
+  /** Called in the transaction that discards a result, for instance to make a job that does it anew. */
+  discarded?(em: EntityManager, job: ClaimedJob, collected: Collected, reason: string): Promise<void>;
+}
+
+/** What a job was to work on is gone, or need not be done: it ends as `cancelled`. */
+export class JobCancelled extends FieldsmithError {}
+
+/** The job ends as completed with nothing done: its condition does not hold, its value is not wanted. */
+export class JobSkipped extends FieldsmithError {}
+
+/** Something newer stands where the result was to go: the job ends as `discarded`. */
+export class JobDiscarded extends FieldsmithError {}

@@ -1,0 +1,64 @@
+import { FieldsmithError, type Json } from '#libs/common';
+import type { CallId } from '#libs/accounting';
+import type { LlmAnswer, LlmRequest } from '#libs/llm';
+import type { PreparedCall } from './prepare-call.js';
+import type { CallingJob } from './provider-gate.js';
+
+/** The audit of one call, before it is written. */
+export interface Execution {
+  id: string;
+  call: CallId;
+  job: CallingJob;
+  prepared: PreparedCall;
+  request: LlmRequest;
+  answer?: LlmAnswer;
+  error?: unknown;
+  costNano?: bigint;
+  durationMs: number;
+}
+
+/** An execution as the database function `ai_record_calls` takes it. */
+export function executionRow(execution: Execution, parsed?: { value: Json; stored: boolean }): object {
+  const { call, job, prepared, request, answer, error, costNano } = execution;
+  const failure = error === undefined ? undefined : describe(error);
+  return {
+    id: execution.id,
+    job_id: call.jobId,
+    attempt: call.attempt,
+    n: call.n,
+    pipeline_id: job.pipelineId,
+    record_id: job.recordId,
+    field: job.field,
+    principal_id: job.principalId,
+    origin: job.origin,
+    provider: prepared.provider.name,
+    model: request.model,
+    request: {
+      system: request.system,
+      messages: request.messages,
+      max_tokens: request.maxTokens,
+      temperature: request.temperature,
+      response_schema: request.responseSchema?.schema,
+    },
+    answer: answer?.text,
+    value: parsed?.value,
+    stop_reason: answer?.stopReason,
+    usage: answer?.usage,
+    cost_nano: costNano?.toString(),
+    price_id: prepared.price?.id,
+    duration_ms: Math.round(execution.durationMs),
+    error_code: failure?.code,
+    error_message: failure?.message,
+    fingerprint: prepared.fingerprint,
+    sources: prepared.prompted.sources,
+    stored: parsed?.stored ?? false,
+  };
+}
+
+function describe(error: unknown): { code: string; message: string } {
+  if (error instanceof FieldsmithError) return { code: error.code, message: error.message };
+  return {
+    code: 'internal_error',
+    message: 'The call failed in an unforeseen way; the log has the details.',
+  };
+}

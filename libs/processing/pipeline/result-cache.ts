@@ -1,0 +1,61 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { Json } from '#libs/common';
+
+/** A result that an equal request gave before. */
+export interface CachedResult {
+  value: Json;
+  executionId: string;
+  model: string;
+  sources: string[];
+}
+
+interface Row {
+  value: Json;
+  execution_id: string;
+  model: string;
+  sources: string[];
+}
+
+/** Results of a tenant by fingerprint. How old one may be is asked when it is read. */
+@Injectable()
+export class ResultCache {
+  async find(
+    em: EntityManager,
+    tenantId: string,
+    fingerprint: string,
+    maxAgeSeconds: number,
+  ): Promise<CachedResult | undefined> {
+    const [row] = await em.query<Row[]>(
+      `SELECT value, execution_id, model, sources FROM ai_result_cache
+        WHERE tenant_id = $1 AND fingerprint = $2 AND created_at > clock_timestamp() - make_interval(secs => $3)`,
+      [tenantId, fingerprint, maxAgeSeconds],
+    );
+    return row && { value: row.value, executionId: row.execution_id, model: row.model, sources: row.sources };
+  }
+
+  async keep(em: EntityManager, tenantId: string, fingerprint: string, result: CachedResult): Promise<void> {
+    await em.query(
+      `INSERT INTO ai_result_cache (tenant_id, fingerprint, value, execution_id, model, sources) VALUES ($1, $2, $3, $4, $5, $6)
+       ON CONFLICT (tenant_id, fingerprint) DO UPDATE SET value = excluded.value, execution_id = excluded.execution_id,
+         model = excluded.model, sources = excluded.sources, created_at = clock_timestamp()`,
+      [tenantId, fingerprint, JSON.stringify(result.value), result.executionId, result.model, result.sources],
+    );
+  }
+
+  /** The answer that an earlier attempt of this job paid for and could not store. */
+  async answerOf(
+    em: EntityManager,
+    tenantId: string,
+    jobId: string,
+    fingerprint: string,
+  ): Promise<{ id: string; answer: string; model: string } | undefined> {
+    const [row] = await em.query<{ id: string; answer: string; model: string }[]>(
+      `SELECT id, answer, model FROM ai_executions
+        WHERE tenant_id = $1 AND job_id = $2 AND fingerprint = $3 AND answer IS NOT NULL AND error_code IS NULL
+        ORDER BY created_at DESC LIMIT 1`,
+      [tenantId, jobId, fingerprint],
+    );
+    return row;
+  }
+}

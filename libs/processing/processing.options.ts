@@ -1,0 +1,21 @@
+/** What the processing module is given by the host. */
+export interface ProcessingOptions {
+  /** Whether this process works on jobs; the others only make them. */
+  worker: boolean;
+  /** Jobs that one process works on at once. */
+  concurrency: number;
+  /** Jobs of one tenant in flight at once, in each lane, over all processes. */
+  tenantWindow: number;
+  /** Milliseconds a worker may be silent before its job goes to another. */
+  leaseMs: number;
+  /** Milliseconds between looks for what a dead process left. */
+  sweepIntervalMs: number;
+  maxRetries: number;
+  /** Milliseconds of the first wait before a retry; doubled each time, at most five minutes. */
+  retryBaseMs: number;
+  /** Milliseconds that a shutdown waits for calls in flight. */
+  drainMs: number;
+}
+
+/** Nest token of the {@link ProcessingOptions}. */
+export const PROCESSING_OPTIONS = Symbol('PROCESSING_OPTIONS');

@@ -1,0 +1,96 @@
+import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER } from '@nestjs/core';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { FieldsmithModule, ProblemFilter, type FieldsmithOptions } from '#libs/fieldsmith';
+import type { LlmCredentials } from '#libs/llm';
+import { DEFAULT_DENIED_FIELDS } from '#libs/prompt-language';
+import { connectionExtras } from '#libs/tenants';
+import { HostPortsModule } from './ai/host-ports.module.js';
+import { AuthModule } from './auth/auth.module.js';
+import { CrmModule } from './crm/crm.module.js';
+import { DemoModule } from './demo/demo.module.js';
+import { HealthModule } from './health/health.module.js';
+import { RUNTIME, type Runtime } from './runtime.js';
+
+/** Milliseconds that one call to a provider may take. */
+const CALL_TIMEOUT_MS = 120_000;
+/** Milliseconds that a shutdown waits for calls in flight. */
+const DRAIN_MS = 20_000;
+const RETENTION_DAYS = 90;
+
+@Global()
+@Module({})
+class RuntimeModule {}
+
+/** The reference host: a small CRM that embeds Fieldsmith. */
+@Module({})
+export class AppModule {
+  static with(runtime: Runtime): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        { module: RuntimeModule, providers: [{ provide: RUNTIME, useValue: runtime }], exports: [RUNTIME] },
+        TypeOrmModule.forRoot({
+          type: 'postgres',
+          url: runtime.databaseUrl,
+          extra: connectionExtras({ poolSize: poolSize(runtime) }),
+          retryAttempts: 0,
+        }),
+        HostPortsModule,
+        FieldsmithModule.forRoot(fieldsmithOptions(runtime)),
+        AuthModule,
+        CrmModule,
+        HealthModule,
+        DemoModule,
+      ],
+      providers: [{ provide: APP_FILTER, useClass: ProblemFilter }],
+    };
+  }
+}
+
+/** Four to ten connections were fastest whatever the concurrency; one more listens for wake-ups. */
+function poolSize({ config }: Runtime): number {
+  return Math.min(10, Math.max(4, config.ai.workerConcurrency)) + 1;
+}
+
+function fieldsmithOptions({ config, masterKey, simulatorUrl }: Runtime): FieldsmithOptions {
+  const { ai } = config;
+  return {
+    tenants: {
+      masterKey,
+      defaults: {
+        defaultModel: ai.defaultModel,
+        defaultTemperature: ai.defaultTemperature,
+        defaultMaxTokens: ai.defaultMaxTokens,
+        cacheSeconds: ai.cacheTtlSeconds,
+        enableTools: false,
+        deniedFields: [...DEFAULT_DENIED_FIELDS],
+        contentRetentionDays: RETENTION_DAYS,
+      },
+    },
+    llm: {
+      globalKeys: globalKeys(config),
+      urlAllowlist: config.providerUrlAllowlist,
+      simulatorUrl,
+      timeoutMs: CALL_TIMEOUT_MS,
+    },
+    processing: {
+      worker: config.role !== 'api',
+      concurrency: ai.workerConcurrency,
+      tenantWindow: ai.tenantWindow,
+      leaseMs: ai.leaseMs,
+      sweepIntervalMs: ai.sweepIntervalMs,
+      maxRetries: ai.maxRetries,
+      retryBaseMs: ai.retryBaseMs,
+      drainMs: DRAIN_MS,
+    },
+  };
+}
+
+/** Keys that all tenants share, from the environment. */
+export function globalKeys({ openai, anthropic }: Runtime['config']): Record<string, LlmCredentials> {
+  const keys: Record<string, LlmCredentials> = {};
+  if (openai.apiKey) keys['openai'] = { apiKey: openai.apiKey, baseUrl: openai.baseUrl };
+  if (anthropic.apiKey) keys['anthropic'] = { apiKey: anthropic.apiKey, baseUrl: anthropic.baseUrl };
+  return keys;
+}

@@ -1,0 +1,54 @@
+import { hkdfSync } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import { jwtVerify, SignJWT } from 'jose';
+import { CLOCK, type Clock } from '#libs/common';
+import { TENANTS_OPTIONS, type TenantsOptions } from '#libs/tenants';
+
+const LIFETIME_SECONDS = 7 * 24 * 3600;
+const ISSUER = 'fieldsmith';
+
+/** What a token says. It is good only while the user's token version is this one. */
+export interface TokenClaims {
+  tenantId: string;
+  userId: string;
+  tokenVersion: number;
+}
+
+/** Signs and reads the tokens people send: JWTs, HS256, for 7 days, under a key derived from the master key. */
+@Injectable()
+export class AccessTokens {
+  private readonly key: Uint8Array;
+
+  constructor(
+    @Inject(TENANTS_OPTIONS) { masterKey }: Pick<TenantsOptions, 'masterKey'>,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {
+    this.key = new Uint8Array(hkdfSync('sha256', masterKey, '', 'fieldsmith access tokens', 32));
+  }
+
+  sign({ tenantId, userId, tokenVersion }: TokenClaims): Promise<string> {
+    const now = Math.floor(this.clock.now().getTime() / 1000);
+    return new SignJWT({ tid: tenantId, tv: tokenVersion })
+      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+      .setIssuer(ISSUER)
+      .setSubject(userId)
+      .setIssuedAt(now)
+      .setExpirationTime(now + LIFETIME_SECONDS)
+      .sign(this.key);
+  }
+
+  /** What the token says, or undefined where it is not ours, was changed or has run out. */
+  async read(token: string): Promise<TokenClaims | undefined> {
+    try {
+      const options = { algorithms: ['HS256'], issuer: ISSUER, currentDate: this.clock.now() };
+      const { payload } = await jwtVerify<{ tid: string; tv: number }>(token, this.key, options);
+      const { sub, tid, tv } = payload;
+      return typeof sub === 'string' && typeof tid === 'string' && typeof tv === 'number'
+        ? { tenantId: tid, userId: sub, tokenVersion: tv }
+        : undefined;
+    } catch {
+      // Whatever is wrong with a token, it is no token.
+      return undefined;
+    }
+  }
+}

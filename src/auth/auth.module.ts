@@ -1,0 +1,30 @@
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { AbilityGuard } from '#libs/access';
+import { CLOCK, systemClock } from '#libs/common';
+import { AccessTokens } from './access-tokens.js';
+import { Accounts } from './accounts.js';
+import { AuthController } from './auth.controller.js';
+import { AuthGuard } from './auth.guard.js';
+import { SignInThrottle } from './sign-in-throttle.js';
+import { Users } from './users.js';
+import { UsersController } from './users.controller.js';
+
+/**
+ * Sign-up, sign-in, users; and the two guards of every endpoint of the application: first who sends the request, then
+ * whether that principal may. Expects `TENANTS_OPTIONS` and the `TenantsModule`.
+ */
+@Module({
+  controllers: [AuthController, UsersController],
+  providers: [
+    { provide: CLOCK, useValue: systemClock },
+    AccessTokens,
+    Accounts,
+    SignInThrottle,
+    Users,
+    { provide: APP_GUARD, useClass: AuthGuard },
+    { provide: APP_GUARD, useClass: AbilityGuard },
+  ],
+  exports: [Accounts],
+})
+export class AuthModule {}

@@ -1,0 +1,97 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import type { Role } from '#libs/access';
+import { FieldsmithError, isId, newId, NotFoundError } from '#libs/common';
+import { TenantTransactions } from '#libs/tenants';
+import { normalEmail } from './email.js';
+import { orEmailTaken } from './email-taken.js';
+import { hashPassword } from './password-hash.js';
+
+/** A user as the API shows one. */
+export interface UserView {
+  id: string;
+  email: string;
+  role: Role;
+  created_at: Date;
+}
+
+export interface UserChanges {
+  email?: string;
+  password?: string;
+  role?: Role;
+}
+
+const LIST = `
+  SELECT id, email, role, created_at FROM users
+   WHERE tenant_id = $1 AND id > $2 ORDER BY id LIMIT $3`;
+const ADD = `
+  INSERT INTO users (tenant_id, id, email, password_hash, role) VALUES ($1, $2, $3, $4, $5)
+  RETURNING id, email, role, created_at`;
+const CHANGE = `
+  UPDATE users SET email = coalesce($3, email), password_hash = coalesce($4, password_hash), role = coalesce($5, role),
+         token_version = token_version + CASE WHEN $4 IS NOT NULL OR role <> coalesce($5, role) THEN 1 ELSE 0 END
+   WHERE tenant_id = $1 AND id = $2 RETURNING id, email, role, created_at`;
+const REMOVE = 'DELETE FROM users WHERE tenant_id = $1 AND id = $2 RETURNING role';
+/** Changes of a tenant's users wait for each other, so that two owners cannot demote one another. */
+const LOCK = 'SELECT 1 FROM tenants WHERE tenant_id = $1 FOR UPDATE';
+const OWNERS = `SELECT count(*)::int AS owners FROM users WHERE tenant_id = $1 AND role = 'owner'`;
+
+/** The users of a tenant. A new password or role makes the tokens of that user worthless. */
+@Injectable()
+export class Users {
+  constructor(private readonly tenants: TenantTransactions) {}
+
+  /** At most `limit` users after an id, in the order they were added. */
+  list(tenantId: string, after: string, limit: number): Promise<UserView[]> {
+    return this.tenants.transaction(tenantId, (em) => em.query<UserView[]>(LIST, [tenantId, after, limit]));
+  }
+
+  /** @throws FieldsmithError `email_taken`, 409. */
+  async add(tenantId: string, email: string, password: string, role: Role): Promise<UserView> {
+    const hash = await hashPassword(password);
+    const values = [tenantId, newId(), normalEmail(email), hash, role];
+    const added = this.tenants.transaction(tenantId, (em) => em.query<UserView[]>(ADD, values));
+    const [user] = await orEmailTaken(added);
+    return user as UserView;
+  }
+
+  /** @throws NotFoundError; FieldsmithError `last_owner` or `email_taken`, 409. */
+  async change(tenantId: string, id: string, changes: UserChanges): Promise<UserView> {
+    if (!isId(id)) throw new NotFoundError('user', id);
+    const email = changes.email === undefined ? null : normalEmail(changes.email);
+    const hash = changes.password === undefined ? null : await hashPassword(changes.password);
+    const changed = this.tenants.transaction(tenantId, async (em) => {
+      await em.query(LOCK, [tenantId]);
+      const [[user]] = await em.query<[UserView[]]>(CHANGE, [
+        tenantId,
+        id,
+        email,
+        hash,
+        changes.role ?? null,
+      ]);
+      if (!user) throw new NotFoundError('user', id);
+      await this.requireOwner(em, tenantId);
+      return user;
+    });
+    return orEmailTaken(changed);
+  }
+
+  /** @throws NotFoundError; FieldsmithError `last_owner`, 409. */
+  async remove(tenantId: string, id: string): Promise<void> {
+    if (!isId(id)) throw new NotFoundError('user', id);
+    await this.tenants.transaction(tenantId, async (em) => {
+      await em.query(LOCK, [tenantId]);
+      const [[user]] = await em.query<[{ role: Role }[]]>(REMOVE, [tenantId, id]);
+      if (!user) throw new NotFoundError('user', id);
+      await this.requireOwner(em, tenantId);
+    });
+  }
+
+  private async requireOwner(em: EntityManager, tenantId: string): Promise<void> {
+    const [count] = await em.query<{ owners: number }[]>(OWNERS, [tenantId]);
+    if (count && count.owners > 0) return;
+    throw new FieldsmithError('last_owner', 'A tenant needs an owner: make another user owner first.', {
+      status: 409,
+    });
+  }
+}

@@ -1,0 +1,86 @@
+/** Variables as `process.env` holds them. */
+export type Env = Readonly<Record<string, string | undefined>>;
+
+interface Range {
+  min: number;
+  max: number;
+  fallback: number;
+}
+
+/** Reads variables one by one and collects what is wrong with them. An empty variable counts as unset. */
+export class EnvReader {
+  readonly problems: string[] = [];
+
+  constructor(private readonly env: Env) {}
+
+  text(name: string): string | undefined {
+    const value = this.env[name]?.trim();
+    return value === '' ? undefined : value;
+  }
+
+  integer(name: string, { min, max, fallback }: Range): number {
+    const value = this.text(name);
+    if (value === undefined) return fallback;
+    const number = /^-?\d{1,15}$/.test(value) ? Number(value) : NaN;
+    if (number >= min && number <= max) return number;
+    this.refuse(name, value, `must be a whole number from ${min} to ${max}; unset it for ${fallback}`);
+    return fallback;
+  }
+
+  decimal(name: string, { min, max, fallback }: Range): number {
+    const value = this.text(name);
+    if (value === undefined) return fallback;
+    const number = /^-?\d{1,15}(\.\d{1,15})?$/.test(value) ? Number(value) : NaN;
+    if (number >= min && number <= max) return number;
+    this.refuse(name, value, `must be a number from ${min} to ${max}; unset it for ${fallback}`);
+    return fallback;
+  }
+
+  oneOf<T extends string>(name: string, choices: readonly T[], fallback: T): T {
+    const value = this.text(name);
+    if (value === undefined) return fallback;
+    const choice = choices.find((candidate) => candidate === value.toLowerCase());
+    if (choice) return choice;
+    this.refuse(name, value, `must be one of ${choices.join(', ')}; unset it for ${fallback}`);
+    return fallback;
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    const value = this.text(name)?.toLowerCase();
+    if (value === undefined) return fallback;
+    if (value === '1' || value === 'true') return true;
+    if (value === '0' || value === 'false') return false;
+    this.refuse(name, value, 'must be 1 or 0');
+    return fallback;
+  }
+
+  /** A complete URL of one of the schemes. URLs may hold passwords, so the value is never repeated. */
+  url(name: string, schemes: readonly string[], example: string): string | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    if (URL.canParse(value) && schemes.includes(new URL(value).protocol)) return value;
+    this.problem(name, `must be a complete URL such as ${example}`);
+    return undefined;
+  }
+
+  /** 32 bytes in base64, standard or URL-safe. The value is never repeated. */
+  key(name: string): Buffer | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    if (/^[A-Za-z0-9+/_-]{43}=?$/.test(value)) return Buffer.from(value, 'base64');
+    this.problem(name, 'must be 32 bytes in base64; make one with: openssl rand -base64 32');
+    return undefined;
+  }
+
+  list(name: string): string[] {
+    return (this.text(name) ?? '').split(/[\s,]+/).filter((entry) => entry !== '');
+  }
+
+  refuse(name: string, value: string, remedy: string): void {
+    this.problem(name, `is ${JSON.stringify(value.slice(0, 100))} but ${remedy}`);
+  }
+
+  problem(name: string, what: string): void {
+    this.problems.push(`${name} ${what}.`);
+  }
+}

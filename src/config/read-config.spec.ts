@@ -1,0 +1,118 @@
+import { ConfigError } from './config.errors.js';
+import { readConfig } from './read-config.js';
+
+const key = Buffer.alloc(32, 7);
+const split = {
+  DATABASE_URL: 'postgres://u:pw@db/x',
+  REDIS_URL: 'redis://r',
+  MASTER_KEY: key.toString('base64'),
+};
+
+function problemsOf(env: Record<string, string>): string[] {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+describe('readConfig', () => {
+  it('needs nothing', () => {
+    expect(readConfig({})).toMatchObject({
+      port: 3000,
+      host: '127.0.0.1',
+      role: 'all',
+      dataDir: './.data',
+      demo: true,
+      logLevel: 'info',
+      providerUrlAllowlist: [],
+      ai: {
+        defaultModel: 'gpt-4o-mini',
+        defaultTemperature: 0.3,
+        defaultMaxTokens: 1000,
+        cacheTtlSeconds: 3600,
+        maxRetries: 3,
+        retryBaseMs: 5000,
+        workerConcurrency: 20,
+        tenantWindow: 16,
+        sweepIntervalMs: 1000,
+        leaseMs: 30_000,
+      },
+    });
+    expect(readConfig({}).masterKey).toBeUndefined();
+  });
+
+  it('reads what is set, and takes an empty variable for unset', () => {
+    const config = readConfig({
+      ...split,
+      ROLE: 'worker',
+      PORT: '0',
+      HOST: ' ',
+      LOG_LEVEL: 'Debug',
+      DEMO: '1',
+    });
+    expect(config).toMatchObject({
+      role: 'worker',
+      port: 0,
+      host: '127.0.0.1',
+      logLevel: 'debug',
+      demo: true,
+    });
+    expect(config.masterKey).toEqual(key);
+    expect(config.databaseOwnerUrl).toBe(split.DATABASE_URL);
+    expect(Object.isFrozen(config) && Object.isFrozen(config.ai)).toBe(true);
+  });
+
+  it('seeds no demo into a database of its own unless told to', () => {
+    expect(readConfig(split).demo).toBe(false);
+    expect(readConfig({ DEMO: '0' }).demo).toBe(false);
+  });
+
+  it.each([
+    ['PORT', '65536'],
+    ['PORT', '80 80'],
+    ['PORT', '-1'],
+    ['PORT', '0x10'],
+    ['ROLE', 'server'],
+    ['DEMO', 'yes please'],
+    ['LOG_LEVEL', 'loud'],
+    ['AI_DEFAULT_TEMPERATURE', '2.5'],
+    ['AI_MAX_RETRIES', '1.5'],
+    ['AI_LEASE_MS', '1'],
+    ['PROVIDER_URL_ALLOWLIST', 'llm.example.com'],
+  ])('refuses %s=%s in one line with the value and a remedy', (name, value) => {
+    const [problem, ...more] = problemsOf({ [name]: value });
+    expect(more).toEqual([]);
+    expect(problem).toMatch(new RegExp(`^${name} is "[^"]+" but [^\\n]+\\.$`));
+    expect(problem).toContain(value.split(/[\s,]/)[0]);
+  });
+
+  it.each([
+    ['MASTER_KEY', 'c2hvcnQ='],
+    ['DATABASE_URL', 'mysql://root:topsecret@db'],
+    ['REDIS_URL', 'topsecret'],
+    ['OPENAI_BASE_URL', 'ftp://user:topsecret@host'],
+  ])('refuses %s without repeating it', (name, value) => {
+    const problems = problemsOf({ ...split, [name]: value });
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatch(new RegExp(`^${name} must `));
+    expect(problems[0]).not.toContain(value);
+    expect(problems[0]).not.toContain('topsecret');
+  });
+
+  it('tells everything that is wrong at once', () => {
+    expect(problemsOf({ PORT: 'x', ROLE: 'api', DATABASE_OWNER_URL: 'postgres://a/b' })).toEqual([
+      expect.stringMatching(/^PORT is "x"/),
+      expect.stringMatching(/^DATABASE_OWNER_URL needs DATABASE_URL/),
+      expect.stringMatching(/^ROLE is "api" but needs DATABASE_URL and REDIS_URL/),
+    ]);
+  });
+
+  it('wants a master key with a database of its own', () => {
+    expect(problemsOf({ DATABASE_URL: split.DATABASE_URL })).toEqual([
+      expect.stringMatching(/^MASTER_KEY must be set/),
+    ]);
+  });
+});

@@ -1,0 +1,148 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { AiFieldConfigs } from '#libs/ai-fields';
+import { InvalidInputError, NotFoundError, type ErrorDetail } from '#libs/common';
+import type { Principal } from '#libs/host';
+import { TenantTransactions } from '#libs/tenants';
+import type { FieldChangesDto, FieldDto } from '../dto/pipeline.dto.js';
+import { definitionErrors, newFields } from './field-definitions.js';
+import { deleteField, insertFields, lockFields, requireTargets, updateField } from './field-rows.js';
+import { MAX_FIELDS, typeChangeErrors } from './field-rules.js';
+import { fieldOf, type CrmField, type Pipeline } from './pipeline.js';
+import { PipelineCatalog } from './pipeline-catalog.js';
+import { PipelineViews, type FieldView } from './pipeline-views.js';
+
+const FORGET_VALUES =
+  'UPDATE records SET data = data - $3::text WHERE tenant_id = $1 AND pipeline_id = $2 AND data ? $3';
+
+const alone = () => '';
+
+/** The fields of a pipeline: add, change, remove; each in one transaction under the pipeline's lock. */
+@Injectable()
+export class FieldAdmin {
+  constructor(
+    private readonly tenants: TenantTransactions,
+    private readonly catalog: PipelineCatalog,
+    private readonly views: PipelineViews,
+    private readonly configs: AiFieldConfigs,
+  ) {}
+
+  /** @throws InvalidInputError, NotFoundError */
+  add(principal: Principal, pipelineId: string, dto: FieldDto): Promise<FieldView> {
+    return this.changing(principal, pipelineId, async (em, before) => {
+      const [field] = newFields([dto], new Set(before.fields.map(({ slug }) => slug)), alone) as [CrmField];
+      requireRoom(before);
+      await requireTargets(em, principal.tenantId, [field], alone);
+      await insertFields(em, principal.tenantId, pipelineId, [field]);
+      const after = { ...before, fields: [...before.fields, field] };
+      if (dto.ai_config) await this.configs.save(em, principal, after, field.slug, dto.ai_config);
+      else await this.configs.pipelineChanged(em, principal, after);
+      return this.show(em, principal.tenantId, after, field.slug);
+    });
+  }
+
+  /** @throws InvalidInputError, NotFoundError; FieldsmithError `field_in_use`, 409, when a prompt names what becomes sensitive. */
+  change(principal: Principal, pipelineId: string, slug: string, dto: FieldChangesDto): Promise<FieldView> {
+    return this.changing(principal, pipelineId, async (em, before) => {
+      const field = requireField(before, slug);
+      const changed = changedField(field, dto);
+      const errors = changeErrors(field, changed, dto);
+      if (errors.length > 0) throw new InvalidInputError(errors);
+      if (changed.options.pipeline_id !== field.options.pipeline_id) throw movedRelation();
+      await updateField(em, principal.tenantId, pipelineId, changed);
+      const after = { ...before, fields: before.fields.map((other) => (other === field ? changed : other)) };
+      await this.tellPlugin(em, principal, after, field, changed, dto);
+      return this.show(em, principal.tenantId, after, slug);
+    });
+  }
+
+  /** Removes a field with its values. @throws NotFoundError; FieldsmithError `field_in_use`, 409, when a prompt references it. */
+  async remove(principal: Principal, pipelineId: string, slug: string): Promise<void> {
+    await this.changing(principal, pipelineId, async (em, before) => {
+      requireField(before, slug);
+      await lockFields(em, principal.tenantId, pipelineId, slug);
+      await this.configs.fieldRemoved(em, principal, before, slug);
+      await deleteField(em, principal.tenantId, pipelineId, slug);
+      await em.query(FORGET_VALUES, [principal.tenantId, pipelineId, slug]);
+    });
+  }
+
+  private changing<T>(
+    { tenantId }: Principal,
+    pipelineId: string,
+    work: (em: EntityManager, before: Pipeline) => Promise<T>,
+  ): Promise<T> {
+    return this.tenants.transaction(tenantId, async (em) => {
+      return work(em, await this.catalog.forChanging(em, tenantId, pipelineId));
+    });
+  }
+
+  private async tellPlugin(
+    em: EntityManager,
+    principal: Principal,
+    after: Pipeline,
+    field: CrmField,
+    changed: CrmField,
+    dto: FieldChangesDto,
+  ): Promise<void> {
+    if (changed.sensitive && !field.sensitive) {
+      await this.configs.fieldMadeSensitive(em, principal, after, field.slug);
+    }
+    if (dto.ai_config) await this.configs.save(em, principal, after, field.slug, dto.ai_config);
+    await this.configs.pipelineChanged(em, principal, after);
+  }
+
+  private async show(
+    em: EntityManager,
+    tenantId: string,
+    pipeline: Pipeline,
+    slug: string,
+  ): Promise<FieldView> {
+    const { fields } = await this.views.show(em, tenantId, pipeline);
+    return fields.find((field) => field.slug === slug) as FieldView;
+  }
+}
+
+function changedField(field: CrmField, dto: FieldChangesDto): CrmField {
+  const fieldType = dto.field_type ?? field.fieldType;
+  const kept = fieldType === field.fieldType ? field.options : {};
+  return {
+    ...field,
+    fieldType,
+    name: dto.name ?? field.name,
+    required: dto.required ?? field.required,
+    sensitive: dto.sensitive ?? field.sensitive,
+    options: dto.options ?? kept,
+  };
+}
+
+function changeErrors(field: CrmField, changed: CrmField, dto: FieldChangesDto): ErrorDetail[] {
+  const errors = typeChangeErrors(field.fieldType, changed.fieldType);
+  if (dto.slug != null && dto.slug !== field.slug) {
+    errors.push({
+      path: 'slug',
+      message: 'A slug never changes, since prompts and records use it; add a new field.',
+    });
+  }
+  const hasAiConfig =
+    dto.ai_config != null || (field.fieldType === 'ai_generated' && changed.fieldType === field.fieldType);
+  return [...errors, ...definitionErrors(changed, hasAiConfig)];
+}
+
+function requireField(pipeline: Pipeline, slug: string): CrmField {
+  const field = fieldOf(pipeline, slug);
+  if (!field) throw new NotFoundError('field', slug);
+  return field;
+}
+
+function requireRoom({ fields }: Pipeline): void {
+  if (fields.length < MAX_FIELDS) return;
+  throw new InvalidInputError([
+    { path: '', message: `A pipeline has at most ${MAX_FIELDS} fields: remove one first.` },
+  ]);
+}
+
+function movedRelation(): InvalidInputError {
+  const message = 'A relation cannot point into another pipeline, its values would be lost: add a new field.';
+  return new InvalidInputError([{ path: 'options.pipeline_id', message }]);
+}

@@ -1,0 +1,25 @@
+import type { FieldOptions, HostField, HostPipeline } from '#libs/host';
+
+/** A field as this host keeps it. */
+export interface CrmField extends HostField {
+  options: FieldOptions;
+  sensitive: boolean;
+  required: boolean;
+}
+
+/** A pipeline as this host keeps it. */
+export interface Pipeline extends HostPipeline {
+  slug: string;
+  fields: CrmField[];
+  createdAt: string;
+  updatedAt: string;
+}
+
+/** The field of a pipeline with this slug. */
+export function fieldOf(pipeline: Pipeline, slug: string): CrmField | undefined {
+  return pipeline.fields.find((field) => field.slug === slug);
+}
+
+export function hasAiFields(pipeline: HostPipeline): boolean {
+  return pipeline.fields.some((field) => field.fieldType === 'ai_generated');
+}

@@ -1,0 +1,54 @@
+import { Injectable } from '@nestjs/common';
+import { NotFoundError } from '#libs/common';
+import { TenantTransactions } from '#libs/tenants';
+import type { PageQuery } from '../../config/page-query.js';
+import { PipelineCatalog } from '../pipelines/pipeline-catalog.js';
+import { findRecord } from './find-record.js';
+import { readFilter } from './record-filter.js';
+import type { RecordRow } from './record-rows.js';
+import { RecordViews, type RecordView } from './record-views.js';
+
+/** Sorts after every id, in any collation. */
+const AFTER_ALL_IDS = 'g';
+/** The newest first. Of a filter, a plain value must be among those named and a list must hold all of them. */
+const LIST = `
+  SELECT id, pipeline_id, data, version, created_at, updated_at FROM records r
+   WHERE tenant_id = $1 AND pipeline_id = $2 AND id < $3
+     AND NOT EXISTS (
+       SELECT FROM jsonb_each($4::jsonb) f
+        WHERE NOT CASE jsonb_typeof(r.data->f.key)
+                    WHEN 'array' THEN r.data->f.key @> f.value
+                    ELSE f.value @> jsonb_build_array(coalesce(r.data->f.key, 'null')) END)
+   ORDER BY id DESC LIMIT $5`;
+
+/** Reads records for people. */
+@Injectable()
+export class RecordReader {
+  constructor(
+    private readonly tenants: TenantTransactions,
+    private readonly catalog: PipelineCatalog,
+    private readonly views: RecordViews,
+  ) {}
+
+  /** @throws NotFoundError */
+  read(tenantId: string, recordId: string): Promise<RecordView> {
+    return this.tenants.transaction(tenantId, async (em) => {
+      const found = await findRecord(em, this.catalog, tenantId, recordId);
+      if (!found) throw new NotFoundError('record', recordId);
+      const [view] = await this.views.show(em, tenantId, found.pipeline, [found.row]);
+      return view as RecordView;
+    });
+  }
+
+  /** A page of a pipeline's records and one more where there are more. @throws NotFoundError, InvalidInputError */
+  list(tenantId: string, pipelineId: string, page: PageQuery): Promise<RecordView[]> {
+    return this.tenants.transaction(tenantId, async (em) => {
+      const pipeline = await this.catalog.find(em, tenantId, pipelineId);
+      if (!pipeline) throw new NotFoundError('pipeline', pipelineId);
+      const filter = JSON.stringify(readFilter(pipeline, page.filter));
+      const parameters = [tenantId, pipelineId, page.after ?? AFTER_ALL_IDS, filter, page.limit + 1];
+      const rows = await em.query<RecordRow[]>(LIST, parameters);
+      return this.views.show(em, tenantId, pipeline, rows);
+    });
+  }
+}

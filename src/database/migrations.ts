@@ -1,0 +1,19 @@
+import { Roles1700000000000 } from '../../migrations/1700000000000-roles.js';
+import { TenantSettings1700000001000 } from '../../migrations/1700000001000-tenant-settings.js';
+import { Events1700000002000 } from '../../migrations/1700000002000-events.js';
+import { Accounting1700000003000 } from '../../migrations/1700000003000-accounting.js';
+import { Processing1700000004000 } from '../../migrations/1700000004000-processing.js';
+import { AiFields1700000005000 } from '../../migrations/1700000005000-ai-fields.js';
+import { Host1700000006000 } from '../../migrations/1700000006000-host.js';
+import type { MigrationClass } from './migrate.js';
+
+/** Every migration, oldest first. */
+export const MIGRATIONS: MigrationClass[] = [
+  Roles1700000000000,
+  TenantSettings1700000001000,
+  Events1700000002000,
+  Accounting1700000003000,
+  Processing1700000004000,
+  AiFields1700000005000,
+  Host1700000006000,
+];

@@ -1,0 +1,64 @@
+import { accessSync, chmodSync, chownSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { EmbeddedPostgresError } from './embedded.errors.js';
+import { firstBarrier, type OsUser } from './run-as.js';
+
+/** Where everything of the embedded Postgres lies. */
+export interface DataLayout {
+  /** The data folder, absolute and without symbolic links. */
+  dir: string;
+  cluster: string;
+  password: string;
+  port: string;
+  log: string;
+}
+
+/**
+ * Makes the data folder if need be and sees to it that Postgres will reach it.
+ *
+ * @throws EmbeddedPostgresError `data_dir_unusable` naming the folder that stands in the way, and the remedy
+ */
+export function prepareDataDir(dataDir: string, runAs: OsUser | undefined): DataLayout {
+  const dir = makeFolder(resolve(dataDir));
+  if (runAs) openTo(dir, runAs);
+  return {
+    dir,
+    cluster: join(dir, 'postgres'),
+    password: join(dir, 'postgres-password'),
+    port: join(dir, 'postgres-port'),
+    log: join(dir, 'postgres.log'),
+  };
+}
+
+function makeFolder(path: string): string {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    return realpathSync(path);
+  } catch (error) {
+    throw unusable(`The data folder ${path} cannot be used (${(error as Error).message}).`, error);
+  }
+}
+
+/**
+ * Lets the user pass through the data folder itself, by its group, where no group had any right to it before.
+ * Folders above are somebody else's: they are named, not changed.
+ */
+function openTo(dir: string, user: OsUser): void {
+  const stats = statSync(dir);
+  if (firstBarrier(dir, user) === dir && stats.uid === process.getuid?.() && (stats.mode & 0o070) === 0) {
+    chownSync(dir, stats.uid, user.gid);
+    chmodSync(dir, (stats.mode & 0o7777) | 0o010);
+  }
+  const barrier = firstBarrier(dir, user);
+  if (barrier === undefined) return;
+  throw unusable(
+    `Postgres runs as the user "postgres" because root may not run it, and that user cannot pass through ${barrier}, where the data folder ${dir} lies.`,
+  );
+}
+
+function unusable(what: string, cause?: unknown): EmbeddedPostgresError {
+  const remedy = 'Set DATA_DIR to a folder that can be used, such as DATA_DIR=/var/lib/fieldsmith.';
+  return new EmbeddedPostgresError('data_dir_unusable', `${what} ${remedy}`, { cause });
+}

@@ -1,0 +1,24 @@
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import { getMetadataStorage } from 'class-validator';
+import { validationMetadatasToSchemas } from 'class-validator-jsonschema';
+
+type Schemas = NonNullable<ReturnType<typeof SwaggerModule.createDocument>['components']>['schemas'];
+
+/** Serves the contract at `/api/openapi.json` and a page to browse it at `/api/docs`. */
+export function serveOpenApi(app: INestApplication): void {
+  const builder = new DocumentBuilder()
+    .setTitle('Fieldsmith')
+    .setDescription('AI-generated fields for multi-tenant CRMs and low-code platforms.')
+    .setVersion('1')
+    .addBearerAuth()
+    .addSecurityRequirements('bearer')
+    .build();
+  const document = SwaggerModule.createDocument(app, builder);
+  const schemas = validationMetadatasToSchemas({
+    classValidatorMetadataStorage: getMetadataStorage(),
+    refPointerPrefix: '#/components/schemas/',
+  }) as Schemas;
+  document.components = { ...document.components, schemas: { ...document.components?.schemas, ...schemas } };
+  SwaggerModule.setup('api/docs', app, document, { jsonDocumentUrl: 'api/openapi.json' });
+}
