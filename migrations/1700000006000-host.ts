@@ -21,13 +21,16 @@ const TABLES = `
   -- Over all tenants: people sign in with their e-mail alone.
   CREATE UNIQUE INDEX users_email ON users (email);
 
+  CREATE SEQUENCE pipeline_versions;
+  GRANT USAGE ON SEQUENCE pipeline_versions TO fieldsmith_app;
   CREATE TABLE pipelines (
     tenant_id text NOT NULL REFERENCES tenants,
     id text NOT NULL,
     name text NOT NULL,
     slug text NOT NULL,
-    -- Changes with the name, any field and any AI configuration: what is cached of a pipeline is cached under it.
-    version bigint NOT NULL DEFAULT 1,
+    -- Changes with the name, any field and any AI configuration: what is cached of a pipeline is cached under it. Of a
+    -- sequence, so that a version that was rolled back never comes again with something else under it.
+    version bigint NOT NULL DEFAULT nextval('pipeline_versions'),
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, id)
@@ -95,6 +98,7 @@ export class Host1700000006000 implements MigrationInterface {
   async down(db: QueryRunner): Promise<void> {
     await db.query(`
       DROP FUNCTION host_find_login(text), host_find_principal(text, text, int);
-      DROP TABLE records, pipeline_fields, pipelines, users, tenants`);
+      DROP TABLE records, pipeline_fields, pipelines, users, tenants;
+      DROP SEQUENCE pipeline_versions`);
   }
 }

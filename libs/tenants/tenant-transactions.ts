@@ -33,6 +33,15 @@ export class TenantTransactions {
   }
 
   /**
+   * Like {@link transaction} for work that only reads, and must see everything as of one moment: a record and the state
+   * of its AI values belong together.
+   */
+  async snapshot<T>(tenantId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
+    const set = `SELECT set_config('${TENANT_SETTING}', ${escapeLiteral(tenantId)}, true)`;
+    return this.inTransaction(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${set}`, work);
+  }
+
+  /**
    * Runs the work in one transaction with no tenant set: tenant tables read as empty. Only for the cross-tenant
    * functions that migrations define for the system role.
    */

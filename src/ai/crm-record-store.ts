@@ -28,8 +28,13 @@ export class CrmRecordStore implements RecordStore {
     private readonly labels: RelationLabels,
   ) {}
 
-  async read(em: EntityManager, tenantId: string, recordId: string): Promise<HostRecord | undefined> {
-    const found = await findRecord(em, this.catalog, tenantId, recordId);
+  async read(
+    em: EntityManager,
+    tenantId: string,
+    recordId: string,
+    { lock = false } = {},
+  ): Promise<HostRecord | undefined> {
+    const found = await findRecord(em, this.catalog, tenantId, recordId, { forWriting: lock });
     if (!found) return undefined;
     const [record] = await this.labels.toHostRecords(em, tenantId, found.pipeline, [found.row]);
     return record;

@@ -56,7 +56,7 @@ export class PipelineAiController {
     const counts: StateCounts = {};
     let after: string | undefined;
     do {
-      after = await this.tenants.transaction(tenantId, async (em) => {
+      after = await this.tenants.snapshot(tenantId, async (em) => {
         const pipeline = await this.schemas.read(em, tenantId, pipelineId);
         if (!pipeline) throw new NotFoundError('pipeline', pipelineId);
         const page = await this.scanner.scan(em, tenantId, pipelineId, { after, limit: PAGE });

@@ -31,8 +31,8 @@ const LIST = `SELECT ${COLUMNS} FROM pipelines p WHERE p.tenant_id = $1 AND p.id
 const VERSION = `SELECT p.version, ${IS_OWN} FROM pipelines p WHERE p.tenant_id = $1 AND p.id = $2`;
 const VERSION_FOR_WRITING = `${VERSION} FOR KEY SHARE`;
 const LOCK = 'SELECT 1 FROM pipelines WHERE tenant_id = $1 AND id = $2 FOR UPDATE';
-const BUMP =
-  'UPDATE pipelines SET version = version + 1, updated_at = now() WHERE tenant_id = $1 AND id = $2';
+const BUMP = `
+  UPDATE pipelines SET version = nextval('pipeline_versions'), updated_at = now() WHERE tenant_id = $1 AND id = $2`;
 
 /**
  * Pipelines with their fields. What is read again and again is kept in the process under the pipeline's version, which

@@ -8,18 +8,16 @@ import { readFilter } from './record-filter.js';
 import type { RecordRow } from './record-rows.js';
 import { RecordViews, type RecordView } from './record-views.js';
 
-/** Sorts after every id, in any collation. */
-const AFTER_ALL_IDS = 'g';
-/** The newest first. Of a filter, a plain value must be among those named and a list must hold all of them. */
+/** In the order they were added. Of a filter, a plain value must be among those named and a list must hold all of them. */
 const LIST = `
   SELECT id, pipeline_id, data, version, created_at, updated_at FROM records r
-   WHERE tenant_id = $1 AND pipeline_id = $2 AND id < $3
+   WHERE tenant_id = $1 AND pipeline_id = $2 AND id > $3
      AND NOT EXISTS (
        SELECT FROM jsonb_each($4::jsonb) f
         WHERE NOT CASE jsonb_typeof(r.data->f.key)
                     WHEN 'array' THEN r.data->f.key @> f.value
                     ELSE f.value @> jsonb_build_array(coalesce(r.data->f.key, 'null')) END)
-   ORDER BY id DESC LIMIT $5`;
+   ORDER BY id LIMIT $5`;
 
 /** Reads records for people. */
 @Injectable()
@@ -32,7 +30,7 @@ export class RecordReader {
 
   /** @throws NotFoundError */
   read(tenantId: string, recordId: string): Promise<RecordView> {
-    return this.tenants.transaction(tenantId, async (em) => {
+    return this.tenants.snapshot(tenantId, async (em) => {
       const found = await findRecord(em, this.catalog, tenantId, recordId);
       if (!found) throw new NotFoundError('record', recordId);
       const [view] = await this.views.show(em, tenantId, found.pipeline, [found.row]);
@@ -42,11 +40,11 @@ export class RecordReader {
 
   /** A page of a pipeline's records and one more where there are more. @throws NotFoundError, InvalidInputError */
   list(tenantId: string, pipelineId: string, page: PageQuery): Promise<RecordView[]> {
-    return this.tenants.transaction(tenantId, async (em) => {
+    return this.tenants.snapshot(tenantId, async (em) => {
       const pipeline = await this.catalog.find(em, tenantId, pipelineId);
       if (!pipeline) throw new NotFoundError('pipeline', pipelineId);
       const filter = JSON.stringify(readFilter(pipeline, page.filter));
-      const parameters = [tenantId, pipelineId, page.after ?? AFTER_ALL_IDS, filter, page.limit + 1];
+      const parameters = [tenantId, pipelineId, page.after ?? '', filter, page.limit + 1];
       const rows = await em.query<RecordRow[]>(LIST, parameters);
       return this.views.show(em, tenantId, pipeline, rows);
     });
