@@ -1,3 +1,4 @@
+import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescript';
 import importX from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
@@ -42,7 +43,10 @@ function forbidAllBut(lib, allowed) {
           patterns: [
             deepImport,
             { regex, message: `${lib} may import only: ${allowed.join(', ') || 'no other lib'}.` },
-            { regex: '^(\\.\\./)+(src|test|migrations)/', message: 'A lib never imports the host, a test or a migration.' },
+            {
+              regex: '^(\\.\\./)+(src|test|migrations)/',
+              message: 'A lib never imports the host, a test or a migration.',
+            },
           ],
         },
       ],
@@ -56,20 +60,30 @@ export default tseslint.config(
   {
     files: ['**/*.ts'],
     plugins: { 'import-x': importX },
-    settings: { 'import-x/extensions': ['.ts'], 'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] } },
+    settings: {
+      'import-x/extensions': ['.ts'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+      'import-x/resolver-next': [createTypeScriptImportResolver({ project: 'tsconfig.json' })],
+    },
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: { arguments: false } }],
       '@typescript-eslint/await-thenable': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', ignoreRestSiblings: true }],
       'import-x/no-cycle': ['error', { ignoreExternal: true }],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
       'no-restricted-syntax': [
         'error',
-        { selector: "CallExpression[callee.name='forwardRef']", message: 'No forwardRef: fix the direction of the dependency.' },
+        {
+          selector: "CallExpression[callee.name='forwardRef']",
+          message: 'No forwardRef: fix the direction of the dependency.',
+        },
       ],
     },
   },
@@ -78,6 +92,18 @@ export default tseslint.config(
     rules: { 'no-restricted-imports': ['error', { patterns: [deepImport] }] },
   },
   ...layerRules(),
-  { files: ['migrations/**/*.ts'], rules: { 'no-restricted-imports': ['error', { patterns: [{ regex: '^#libs/|libs/', message: 'Migrations import nothing of the application.' }] }] } },
-  { files: ['**/*.mjs', '**/*.js'], ...tseslint.configs.disableTypeChecked, languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },
+  {
+    files: ['migrations/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^#libs/|libs/', message: 'Migrations import nothing of the application.' }] },
+      ],
+    },
+  },
+  {
+    files: ['**/*.mjs', '**/*.js'],
+    ...tseslint.configs.disableTypeChecked,
+    languageOptions: { globals: { process: 'readonly', console: 'readonly' } },
+  },
 );

@@ -38,6 +38,8 @@ const TABLES = `
     principal_id text NOT NULL,
     input jsonb,
     output jsonb,
+    -- The configuration that the last attempt went by.
+    config jsonb,
     provider text,
     model text,
     tokens_used bigint NOT NULL DEFAULT 0,
@@ -247,6 +249,7 @@ const FINISH = `
         THEN clock_timestamp() + make_interval(secs => coalesce((p_end->>'delay_ms')::float8, 0) / 1000.0) ELSE run_after END,
       retry_count = retry_count + CASE WHEN (p_end->>'retry')::boolean THEN 1 ELSE 0 END,
       output = p_end->'output',
+      config = coalesce(p_end->'config', config),
       provider = coalesce(p_end->>'provider', provider),
       model = coalesce(p_end->>'model', model),
       tokens_used = tokens_used + coalesce((p_end->>'tokens')::bigint, 0),
@@ -380,10 +383,16 @@ const SWEEP = `
 
 /** What has an end: results nobody may reuse any more, jobs that changed nothing, prompts past their tenant's retention. */
 const CLEAR = `
-  CREATE FUNCTION ai_clear_old_work() RETURNS void
+  CREATE FUNCTION ai_clear_old_work(p_days int) RETURNS void
   LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     DELETE FROM ai_result_cache WHERE created_at < now() - interval '30 days';
     DELETE FROM ai_jobs WHERE status = 'completed' AND outcome = 'unchanged' AND completed_at < now() - interval '1 day';
+    UPDATE ai_executions e SET request = NULL, answer = NULL, value = NULL
+     WHERE e.request IS NOT NULL
+       AND e.created_at < now() - make_interval(days => coalesce(
+             (SELECT (s.settings->>'contentRetentionDays')::int FROM ai_settings s WHERE s.tenant_id = e.tenant_id), p_days))
+       AND NOT EXISTS (SELECT FROM ai_values v WHERE v.tenant_id = e.tenant_id AND v.record_id = e.record_id
+                          AND v.field = e.field AND v.execution_id = e.id);
   $$;`;
 
 /** Jobs, the executions of their calls, the result cache, and runs over many records. */
@@ -396,17 +405,19 @@ export class Processing1700000004000 implements MigrationInterface {
       await db.query(tenantTable(table));
     await db.query(systemAccess('ai_jobs', 'SELECT, INSERT, UPDATE, DELETE'));
     await db.query(systemAccess('ai_result_cache', 'SELECT, DELETE'));
+    await db.query(systemAccess('ai_executions', 'SELECT, UPDATE'));
+    await db.query(systemAccess('ai_settings', 'SELECT'));
     for (const sql of [ENQUEUE, CLAIM, FINISH, DISPATCH, SWEEP, CLEAR]) await db.query(sql);
     await db.query(systemFunction('ai_enqueue_jobs(text, jsonb)'));
     await db.query(systemFunction('ai_dispatch_jobs(int, int, int, text, text, int)'));
     await db.query(systemFunction('ai_next_due()'));
     await db.query(systemFunction('ai_sweep_jobs(int)'));
-    await db.query(systemFunction('ai_clear_old_work()'));
+    await db.query(systemFunction('ai_clear_old_work(int)'));
   }
 
   async down(db: QueryRunner): Promise<void> {
     await db.query(`
-      DROP FUNCTION ai_enqueue_jobs(text, jsonb), ai_claim_job(text, uuid, text, int), ai_next_due(), ai_sweep_jobs(int), ai_clear_old_work(),
+      DROP FUNCTION ai_enqueue_jobs(text, jsonb), ai_claim_job(text, uuid, text, int), ai_next_due(), ai_sweep_jobs(int), ai_clear_old_work(int),
         ai_finish_job(text, uuid, int, jsonb, jsonb, jsonb), ai_wake_record(text, text, uuid),
         ai_record_calls(text, jsonb, jsonb), ai_dispatch_jobs(int, int, int, text, text, int);
       DROP TABLE ai_jobs, ai_executions, ai_result_cache, ai_runs`);

@@ -82,6 +82,7 @@ function fieldsmithOptions({ config, masterKey, simulatorUrl }: Runtime): Fields
       sweepIntervalMs: ai.sweepIntervalMs,
       maxRetries: ai.maxRetries,
       retryBaseMs: ai.retryBaseMs,
+      retentionDays: RETENTION_DAYS,
       drainMs: DRAIN_MS,
     },
   };

@@ -12,6 +12,8 @@ import { JobStore } from './jobs/job-store.js';
 import { WorkerFigures } from './jobs/worker-figures.js';
 import { createParserRegistry, ParserRegistry } from './parsers/parser-registry.js';
 import { JobAnswerer } from './pipeline/answer-job.js';
+import { JobBeginner } from './pipeline/begin-job.js';
+import { JobEnder } from './pipeline/end-job.js';
 import { CallPreparer } from './pipeline/prepare-call.js';
 import { ProcessRegistry } from './pipeline/process-registry.js';
 import { ProviderGate } from './pipeline/provider-gate.js';
@@ -27,7 +29,9 @@ import { PROCESSING_OPTIONS, type ProcessingOptions } from './processing.options
     CallPreparer,
     Dispatcher,
     JobAnswerer,
+    JobBeginner,
     JobControl,
+    JobEnder,
     JobQueries,
     JobRunner,
     JobStore,

@@ -13,6 +13,8 @@ export interface ProcessingOptions {
   maxRetries: number;
   /** Milliseconds of the first wait before a retry; doubled each time, at most five minutes. */
   retryBaseMs: number;
+  /** Days that prompts and answers are kept, for tenants that have not set it. */
+  retentionDays: number;
   /** Milliseconds that a shutdown waits for calls in flight. */
   drainMs: number;
 }

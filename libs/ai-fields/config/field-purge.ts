@@ -85,6 +85,10 @@ export class FieldPurge {
       `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND status IN ('pending', 'processing') AND ${where} ORDER BY id`,
       [tenantId, ...values],
     );
-    for (const { id } of open) await this.jobs.cancel(em, tenantId, id);
+    await this.jobs.cancelMany(
+      em,
+      tenantId,
+      open.map(({ id }) => id),
+    );
   }
 }

@@ -18,6 +18,7 @@ export function promptField(collected: CollectedField, currentFingerprint?: stri
     parserOptions: { choices: config.options?.choices, schema: config.output_schema },
     cacheSeconds: config.cache_duration ?? settings.cacheSeconds,
     currentFingerprint,
+    config,
     sources,
   };
 }

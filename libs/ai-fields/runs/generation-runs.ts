@@ -171,7 +171,11 @@ export class GenerationRuns {
       `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND run_id = $2 AND status = 'pending' ORDER BY id`,
       [tenantId, runId],
     );
-    for (const { id } of pending) await this.jobs.cancel(em, tenantId, id);
+    await this.jobs.cancelMany(
+      em,
+      tenantId,
+      pending.map(({ id }) => id),
+    );
     return this.progress(em, tenantId, runId);
   }
 

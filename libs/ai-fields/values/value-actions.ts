@@ -97,7 +97,11 @@ export class ValueActions {
       `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND subject = $2 AND completed_at IS NULL ORDER BY id`,
       [tenantId, subjectOf(recordId, slug)],
     );
-    for (const { id } of open) await this.jobs.cancel(em, tenantId, id);
+    await this.jobs.cancelMany(
+      em,
+      tenantId,
+      open.map(({ id }) => id),
+    );
     return open.length;
   }
 

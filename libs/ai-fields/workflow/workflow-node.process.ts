@@ -100,6 +100,7 @@ export class WorkflowNodeProcess implements AiProcess<CollectedNode> {
       outputType: node.output_type ?? 'text',
       parserOptions: optionsOf(node),
       cacheSeconds: 0,
+      config: node,
       sources: [],
     };
   }

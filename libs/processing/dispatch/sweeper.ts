@@ -57,6 +57,6 @@ export class Sweeper implements BeforeApplicationShutdown {
   private async clear(): Promise<void> {
     await this.dataSource.query('SELECT ai_ensure_ledger_months(current_date, 3)');
     await this.dataSource.query('SELECT ai_drop_old_events($1::interval)', [KEEP_EVENTS]);
-    await this.dataSource.query('SELECT ai_clear_old_work()');
+    await this.dataSource.query('SELECT ai_clear_old_work($1)', [this.options.retentionDays]);
   }
 }

@@ -13,6 +13,7 @@ export interface JobViewRow {
   status: string;
   outcome: string | null;
   output: Json;
+  config: Record<string, Json> | null;
   tokens_used: string;
   cost_nano: string;
   processing_time_ms: number | null;
@@ -34,7 +35,7 @@ export interface JobViewRow {
   completed_at: Date | null;
 }
 
-export const JOB_COLUMNS = `id, job_type, pipeline_id, record_id, field, provider, model, input, status, outcome, output,
+export const JOB_COLUMNS = `id, job_type, pipeline_id, record_id, field, provider, model, input, status, outcome, output, config,
   tokens_used, cost_nano, processing_time_ms, error_code, error_message, wait_reason, retry_count, attempt, lane, priority,
   origin, caused_by, depth, principal_id, run_id, run_after, created_at, started_at, completed_at`;
 
@@ -51,6 +52,8 @@ export function jobView(row: JobViewRow): Record<string, unknown> {
     field_name: row.field,
     ai_provider: row.provider,
     model_name: row.model,
+    prompt_template: row.config?.['prompt'] ?? null,
+    ai_config: row.config ?? {},
     input_data: row.input ?? {},
     status: row.status,
     outcome: row.outcome,

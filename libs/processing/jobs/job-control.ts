@@ -8,6 +8,29 @@ interface RetryRow {
   subject: string | null;
 }
 
+/** Rows are locked in the order of their ids; whoever waited for a job that ends here is woken, and everyone is told. */
+const CANCEL = `
+  WITH open AS MATERIALIZED (
+    SELECT id FROM ai_jobs WHERE tenant_id = $1 AND id = ANY ($2::uuid[]) AND status IN ('pending', 'processing')
+     ORDER BY id FOR UPDATE
+  ), stopped AS (
+    UPDATE ai_jobs j SET cancel_requested = true,
+       status = CASE status WHEN 'pending' THEN 'cancelled' ELSE status END,
+       error_code = CASE status WHEN 'pending' THEN 'cancelled' ELSE error_code END,
+       error_message = CASE status WHEN 'pending' THEN 'Stopped on request.' ELSE error_message END,
+       completed_at = CASE status WHEN 'pending' THEN clock_timestamp() ELSE completed_at END,
+       handed_until = NULL, wait_reason = NULL
+      FROM open WHERE j.tenant_id = $1 AND j.id = open.id
+    RETURNING j.id, j.pipeline_id, j.record_id, j.field, j.status
+  ), told AS (
+    INSERT INTO ai_events (tenant_id, type, payload) SELECT $1, 'ai_job.changed', jsonb_build_object('job_id', id,
+      'pipeline_id', pipeline_id, 'record_id', record_id, 'field', field, 'status', status) FROM stopped
+  )
+  UPDATE ai_jobs w SET wait_reason = NULL, run_after = least(w.run_after, clock_timestamp())
+   WHERE w.tenant_id = $1 AND w.status = 'pending' AND w.wait_reason IN ('busy', 'upstream')
+     AND w.record_id IN (SELECT record_id FROM stopped WHERE status = 'cancelled')
+     AND w.id NOT IN (SELECT id FROM stopped)`;
+
 /** What people do to jobs: try again, stop, hand out at once. */
 @Injectable()
 export class JobControl {
@@ -45,34 +68,20 @@ export class JobControl {
 
   /**
    * Stops a job: a pending one at once; of one in flight the call ends, its value is discarded and its cost is settled.
+   * A job that has ended stays as it is.
    *
-   * @returns the status the job has now. A job that has ended stays as it is.
+   * @throws NotFoundError
    */
-  async cancel(em: EntityManager, tenantId: string, id: string): Promise<string> {
-    const job = await this.lock(em, tenantId, id);
-    if (job.status !== 'pending' && job.status !== 'processing') return job.status;
-    const [rows] = await em.query<[{ status: string; record_id: string | null }[], number]>(
-      `UPDATE ai_jobs SET cancel_requested = true,
-         status = CASE status WHEN 'pending' THEN 'cancelled' ELSE status END,
-         error_code = CASE status WHEN 'pending' THEN 'cancelled' ELSE error_code END,
-         error_message = CASE status WHEN 'pending' THEN 'Stopped on request.' ELSE error_message END,
-         completed_at = CASE status WHEN 'pending' THEN clock_timestamp() ELSE completed_at END,
-         handed_until = NULL, wait_reason = NULL
-       WHERE tenant_id = $1 AND id = $2 RETURNING status, record_id`,
-      [tenantId, id],
-    );
-    const [row] = rows;
-    if (row?.record_id && row.status === 'cancelled') {
-      await em.query('SELECT ai_wake_record($1, $2, $3)', [tenantId, row.record_id, id]);
-    }
-    await em.query(
-      `INSERT INTO ai_events (tenant_id, type, payload) SELECT tenant_id, 'ai_job.changed', jsonb_build_object('job_id', id,
-         'pipeline_id', pipeline_id, 'record_id', record_id, 'field', field, 'status', status)
-         FROM ai_jobs WHERE tenant_id = $1 AND id = $2`,
-      [tenantId, id],
-    );
+  async cancel(em: EntityManager, tenantId: string, id: string): Promise<void> {
+    await this.lock(em, tenantId, id);
+    await this.cancelMany(em, tenantId, [id]);
+  }
+
+  /** Stops those of the jobs that are open, in one statement for any number of them. */
+  async cancelMany(em: EntityManager, tenantId: string, ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    await em.query(CANCEL, [tenantId, ids]);
     this.store.announce(em, tenantId);
-    return row!.status;
   }
 
   /** Makes pending jobs due now that wait for a retry, so that they need not sit out their delay. @returns how many. */

@@ -26,6 +26,8 @@ export interface JobEnd {
   /** Whether this used up one retry. */
   retry?: boolean;
   output?: object;
+  /** The configuration that the attempt went by. */
+  config?: object;
   provider?: string;
   model?: string;
   tokens?: number;
@@ -171,6 +173,7 @@ function endRow(end: JobEnd): object {
     delay_ms: end.delayMs,
     retry: end.retry ?? false,
     output: end.output,
+    config: end.config,
     provider: end.provider,
     model: end.model,
     tokens: end.tokens,

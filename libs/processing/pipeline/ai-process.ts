@@ -14,6 +14,8 @@ export interface PromptedCall {
   temperature?: number;
   outputType: string;
   parserOptions: ParserOptions;
+  /** The configuration that this was made by, to be shown with the job; `prompt` in it is the template. */
+  config?: object;
   /** Seconds for which an equal request of this tenant may be answered from the result cache; 0 for never. */
   cacheSeconds: number;
   /** Fingerprint of the value that is stored now; an equal one needs no call. */

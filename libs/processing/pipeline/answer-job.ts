@@ -4,9 +4,9 @@ import { LlmError, type LlmRequest } from '#libs/llm';
 import { TenantTransactions } from '#libs/tenants';
 import { JobStore } from '../jobs/job-store.js';
 import { ParseError } from '../parsers/parser.js';
-import { executionRow } from './execution.js';
+import { executionRow, type CallingJob } from './execution.js';
 import type { PreparedCall } from './prepare-call.js';
-import { ProviderGate, type CallingJob, type MadeCall } from './provider-gate.js';
+import { ProviderGate, type MadeCall } from './provider-gate.js';
 
 /** The value that a provider gave, with the calls it took. */
 export interface AnsweredJob {

@@ -1,8 +1,14 @@
 import { FieldsmithError, type Json } from '#libs/common';
 import type { CallId } from '#libs/accounting';
 import type { LlmAnswer, LlmRequest } from '#libs/llm';
+import type { ClaimedJob } from '../jobs/job.js';
 import type { PreparedCall } from './prepare-call.js';
-import type { CallingJob } from './provider-gate.js';
+
+/** The work of one job that calls are made for. */
+export type CallingJob = Pick<
+  ClaimedJob,
+  'tenantId' | 'id' | 'attempt' | 'jobType' | 'pipelineId' | 'recordId' | 'field' | 'principalId' | 'origin'
+>;
 
 /** The audit of one call, before it is written. */
 export interface Execution {

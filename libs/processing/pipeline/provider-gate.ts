@@ -3,8 +3,7 @@ import { FieldsmithError, newId } from '#libs/common';
 import { costOf, holdAmount, Holds, settlementRow, type CallId, type CallSettlement } from '#libs/accounting';
 import { LlmError, type LlmAnswer, type LlmRequest } from '#libs/llm';
 import { SERVICE_PRINCIPAL_ID } from '#libs/host';
-import type { ClaimedJob } from '../jobs/job.js';
-import type { Execution } from './execution.js';
+import type { CallingJob, Execution } from './execution.js';
 import type { PreparedCall } from './prepare-call.js';
 import { BudgetWait } from './retry-policy.js';
 
@@ -18,12 +17,6 @@ export interface MadeCall {
   settlement: object;
   execution: Execution;
 }
-
-/** The work of one job that calls are made for. */
-export type CallingJob = Pick<
-  ClaimedJob,
-  'tenantId' | 'id' | 'attempt' | 'jobType' | 'pipelineId' | 'recordId' | 'field' | 'principalId' | 'origin'
->;
 
 /**
  * The one gate to the providers. Nothing passes it without a hold in every budget that applies, and every call that

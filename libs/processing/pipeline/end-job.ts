@@ -1,0 +1,130 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { FieldsmithError, type Json } from '#libs/common';
+import { LlmError, ProviderKeys } from '#libs/llm';
+import { TenantTransactions } from '#libs/tenants';
+import type { ClaimedJob } from '../jobs/job.js';
+import { JobStore, type JobEnd, type RecordedCalls } from '../jobs/job-store.js';
+import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
+import { JobCancelled, JobDiscarded, JobSkipped } from './ai-process.js';
+import type { AttemptCalls } from './answer-job.js';
+import { recordOf, totalsOf, type BegunJob, type CollectedJob } from './begun-job.js';
+import { databaseCode } from './database-code.js';
+import { decideRetry, pauseOf, StoreFailed } from './retry-policy.js';
+
+/** The database says that the attempt belongs to another worker now. */
+const FENCED_OFF = 'FS001';
+/** The database says that the job was stopped while its call was in flight. */
+const STOPPED = 'FS004';
+
+/** Ends attempts that did not store their value. Whatever happened, the calls that were made are recorded with it. */
+@Injectable()
+export class JobEnder {
+  private readonly logger = new Logger(JobEnder.name);
+
+  constructor(
+    private readonly tenants: TenantTransactions,
+    private readonly store: JobStore,
+    private readonly keys: ProviderKeys,
+    @Inject(PROCESSING_OPTIONS) private readonly options: ProcessingOptions,
+  ) {}
+
+  /** There is no value: the call failed, or its answer could not be read. */
+  async endFailed(begun: BegunJob, error: unknown, calls: AttemptCalls): Promise<void> {
+    await this.end(begun, error, calls, recordOf(calls, undefined, error));
+  }
+
+  /** The value is there and could not be stored: what was paid is recorded all the same. */
+  async endUnstored(begun: BegunJob, error: unknown, value: Json, calls: AttemptCalls): Promise<void> {
+    const recorded = recordOf(calls, { value, stored: false });
+    const known = isOurs(error) ? error : new StoreFailed(error);
+    await this.end(begun, known, calls, recorded);
+  }
+
+  /** How the attempt of a job that met this error ends. */
+  endOf(job: ClaimedJob, error: unknown): JobEnd {
+    const described = describe(error);
+    if (error instanceof JobCancelled) return { status: 'cancelled', ...described };
+    if (error instanceof JobSkipped) return { status: 'completed', outcome: 'unchanged', ...described };
+    if (error instanceof JobDiscarded) return { status: 'completed', outcome: 'discarded', ...described };
+    if (!(error instanceof FieldsmithError)) {
+      this.logger.error({ jobId: job.id, tenantId: job.tenantId, err: error });
+    }
+    const { retryCount, maxRetries } = job;
+    const random = Math.random();
+    const decision = decideRetry(error, { retryCount, maxRetries, baseMs: this.options.retryBaseMs, random });
+    if (decision.kind === 'fail') return { status: 'failed', ...described };
+    const { delayMs } = decision;
+    if (decision.kind === 'wait') {
+      return { status: 'pending', waitReason: decision.reason, delayMs, ...described };
+    }
+    return { status: 'pending', waitReason: 'retry', delayMs, retry: true, ...described };
+  }
+
+  /** Ends an attempt that failed: waits, retries, stores the fallback, or fails for good. */
+  async fail(
+    em: EntityManager,
+    { job, process, collected }: CollectedJob,
+    error: unknown,
+    recorded: RecordedCalls,
+    totals: Partial<JobEnd> = {},
+  ): Promise<void> {
+    const end = { ...this.endOf(job, error), ...totals };
+    const failed = end.status === 'failed' && collected !== undefined;
+    const fallback = failed ? process.fallback?.(job, collected) : undefined;
+    if (fallback === undefined) {
+      if (end.outcome === 'discarded') await process.discarded?.(em, job, collected, end.errorCode ?? '');
+      await this.store.finish(em, job, end, recorded);
+      return;
+    }
+    const result = { value: fallback, outcome: 'fallback', sources: [] } as const;
+    const output = await process.store(em, job, collected, result);
+    await this.store.finish(em, job, { ...end, status: 'completed', outcome: 'fallback', output }, recorded);
+  }
+
+  /** One transaction; where that finds the ground gone under it, another that says so. */
+  private async end(
+    begun: BegunJob,
+    error: unknown,
+    calls: AttemptCalls,
+    recorded: RecordedCalls,
+  ): Promise<void> {
+    const { job, prepared } = begun;
+    const code = databaseCode(error);
+    if (code === FENCED_OFF) return this.recordOnly(job, recorded);
+    const cause = code === STOPPED ? new JobCancelled('cancelled', 'Stopped on request.') : error;
+    try {
+      await this.tenants.transaction(job.tenantId, async (em) => {
+        await this.pauseKey(em, begun, cause);
+        await this.fail(em, begun, cause, recorded, totalsOf(prepared, calls));
+      });
+    } catch (failure) {
+      // A fallback meets the same obstacles as any value; each of these ends the job without storing anything.
+      if (!isOurs(failure) || failure === error) throw failure;
+      await this.end(begun, failure, calls, recorded);
+    }
+  }
+
+  private async pauseKey(em: EntityManager, { job, prepared }: BegunJob, error: unknown): Promise<void> {
+    if (!(error instanceof LlmError) || error.kind !== 'rate_limit') return;
+    const { provider, key } = prepared;
+    await this.keys.pause(em, job.tenantId, provider.name, key.source, pauseOf(error));
+  }
+
+  private async recordOnly(job: ClaimedJob, recorded: RecordedCalls): Promise<void> {
+    this.logger.warn(`Job ${job.id} was taken over in attempt ${job.attempt}; its calls are accounted for.`);
+    await this.tenants.transaction(job.tenantId, (em) => this.store.recordCalls(em, job.tenantId, recorded));
+  }
+}
+
+/** Whether an error tells how the job ends, rather than that ending it failed. */
+function isOurs(error: unknown): boolean {
+  const code = databaseCode(error);
+  return error instanceof FieldsmithError || code === FENCED_OFF || code === STOPPED;
+}
+
+function describe(error: unknown): { errorCode: string; errorMessage: string } {
+  if (error instanceof FieldsmithError) return { errorCode: error.code, errorMessage: error.message };
+  const errorMessage = 'The job failed in an unforeseen way; the log has the details.';
+  return { errorCode: 'internal_error', errorMessage };
+}
