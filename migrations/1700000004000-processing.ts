@@ -384,7 +384,8 @@ const SWEEP = `
 /** What has an end: results nobody may reuse any more, jobs that changed nothing, prompts past their tenant's retention. */
 const CLEAR = `
   CREATE FUNCTION ai_clear_old_work(p_days int) RETURNS void
-  LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  BEGIN
     DELETE FROM ai_result_cache WHERE created_at < now() - interval '30 days';
     DELETE FROM ai_jobs WHERE status = 'completed' AND outcome = 'unchanged' AND completed_at < now() - interval '1 day';
     UPDATE ai_executions e SET request = NULL, answer = NULL, value = NULL
@@ -393,7 +394,7 @@ const CLEAR = `
              (SELECT (s.settings->>'contentRetentionDays')::int FROM ai_settings s WHERE s.tenant_id = e.tenant_id), p_days))
        AND NOT EXISTS (SELECT FROM ai_values v WHERE v.tenant_id = e.tenant_id AND v.record_id = e.record_id
                           AND v.field = e.field AND v.execution_id = e.id);
-  $$;`;
+  END $$;`;
 
 /** Jobs, the executions of their calls, the result cache, and runs over many records. */
 export class Processing1700000004000 implements MigrationInterface {

@@ -1,5 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { tenantTable } from './tenant-table.js';
+import { systemAccess, tenantTable } from './tenant-table.js';
 
 /**
  * Stores a generated value where nothing stands against it: the value's revision and the field's configuration are the
@@ -74,6 +74,7 @@ export class AiFields1700000005000 implements MigrationInterface {
       CREATE INDEX ai_values_pipeline ON ai_values (tenant_id, pipeline_id, field);
       ${tenantTable('ai_field_configs')}
       ${tenantTable('ai_values')}
+      ${systemAccess('ai_values', 'SELECT')}
       ${STORE_VALUE}`);
   }
 

@@ -6,7 +6,7 @@ import { TenantTransactions } from '#libs/tenants';
 import type { ClaimedJob } from '../jobs/job.js';
 import { JobStore, type JobEnd, type RecordedCalls } from '../jobs/job-store.js';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
-import { JobCancelled, JobDiscarded, JobSkipped } from './ai-process.js';
+import { JobCancelled, JobDiscarded, JobSkipped, type StoredResult } from './ai-process.js';
 import type { AttemptCalls } from './answer-job.js';
 import { recordOf, totalsOf, type BegunJob, type CollectedJob } from './begun-job.js';
 import { databaseCode } from './database-code.js';
@@ -77,7 +77,7 @@ export class JobEnder {
       await this.store.finish(em, job, end, recorded);
       return;
     }
-    const result = { value: fallback, outcome: 'fallback', sources: [] } as const;
+    const result: StoredResult = { value: fallback, outcome: 'fallback', sources: [] };
     const output = await process.store(em, job, collected, result);
     await this.store.finish(em, job, { ...end, status: 'completed', outcome: 'fallback', output }, recorded);
   }
