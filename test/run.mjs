@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from '../src/build/build-tree.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const SUITES = { all: [], unit: ['<rootDir>/libs', '<rootDir>/src'], e2e: ['<rootDir>/test'] };
+const SUITES = { all: '.', unit: '/(libs|src)/', e2e: '/test/' };
 
 const [suite = 'all', ...rest] = process.argv.slice(2);
 if (!(suite in SUITES)) {
@@ -42,8 +42,8 @@ async function startPostgres(dir, dist) {
 function runJest(env, output) {
   const jest = join(root, 'node_modules/jest/bin/jest.js');
   const config = join(root, 'test/jest.config.js');
-  const paths = SUITES[suite].map((path) => path.replace('<rootDir>/', ''));
-  const patterns = paths.length > 0 ? ['--testPathPatterns', `/(${paths.join('|')})/`] : [];
+  const named = rest.some((argument) => !argument.startsWith('-'));
+  const patterns = named ? [] : ['--testPathPatterns', SUITES[suite]];
   const args = [jest, '-c', config, '--json', `--outputFile=${output}`, ...patterns, ...rest];
   const options = [
     process.env.NODE_OPTIONS,
