@@ -1,0 +1,79 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { migrate } from '../../src/database/migrate.js';
+import { MIGRATIONS } from '../../src/database/migrations.js';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '../../src/embedded/embedded-postgres.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { startProduct, type RunningProduct } from '../support/product.js';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** What every bench stands on: a Postgres with its default, durable settings, and an instant provider. */
+export interface BenchStage {
+  /** Where the provider answers, without `/v1`. */
+  providerUrl: string;
+  /** Names the version, for the results. */
+  postgresVersion: string;
+  /** A migrated, empty database. */
+  database(): Promise<TestDatabase>;
+  /** A process of the product with the settings of production. */
+  product(database: TestDatabase, env?: Record<string, string>): Promise<RunningProduct>;
+  close(): Promise<void>;
+}
+
+/** @param settings of `postgresql.conf` by name, to look deeper; the default is what the product ships with. */
+export async function setBenchStage(settings: Record<string, string> = {}): Promise<BenchStage> {
+  // The product is started from the build that this file is in, whatever `dist/current` is by then.
+  process.env['TEST_DIST'] = join(here, '..', '..');
+  const dir = mkdtempSync(join(tmpdir(), 'fieldsmith-bench-'));
+  // Where root runs the bench, Postgres runs as another user, who must get through.
+  chmodSync(dir, 0o711);
+  const postgres = await startEmbeddedPostgres({ dataDir: join(dir, 'data'), settings });
+  const postgresVersion = await makeTemplate(postgres);
+  const provider = fork(join(here, 'provider.js'));
+  const [providerUrl] = (await once(provider, 'message')) as [string];
+  return {
+    providerUrl,
+    postgresVersion,
+    database: () => createDatabase(),
+    product: (database, env = {}) =>
+      startProduct({ database, providerUrl, env: { AI_SWEEP_INTERVAL_MS: '1000', ...env } }),
+    close: async () => {
+      await ended(provider);
+      await postgres.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Migrates a database that all others are copied from, and tells the test support where. */
+async function makeTemplate(postgres: EmbeddedPostgres): Promise<string> {
+  const admin = new URL(postgres.ownerUrl);
+  admin.username = 'fieldsmith_super';
+  admin.pathname = '/postgres';
+  process.env['TEST_ADMIN_URL'] = admin.href;
+  process.env['TEST_OWNER_URL'] = postgres.ownerUrl;
+  await migrate(postgres.ownerUrl, MIGRATIONS);
+  const client = new pg.Client({ connectionString: admin.href });
+  await client.connect();
+  try {
+    await client.query('ALTER DATABASE fieldsmith RENAME TO fieldsmith_template');
+    const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+    return rows[0]!.server_version;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Lets a forked process go, and waits until it has. */
+export async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exit = once(child, 'exit');
+  child.disconnect();
+  await exit;
+}

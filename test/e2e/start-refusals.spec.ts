@@ -1,0 +1,126 @@
+import { jest } from '@jest/globals';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { makeDataFolder } from '../support/data-folder.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { TEST_MASTER_KEY } from '../support/product.js';
+import { runProduct } from '../support/program.js';
+
+jest.setTimeout(60_000);
+
+const STACK = /^\s+at /m;
+
+describe('a start that cannot be', () => {
+  let database: TestDatabase;
+
+  beforeAll(async () => {
+    database = await createDatabase();
+  });
+
+  afterAll(() => database.drop());
+
+  /** What a start says that is to end with code 1. */
+  async function refusal(env: Record<string, string>): Promise<string> {
+    const ended = runProduct({
+      DATABASE_URL: database.url,
+      MASTER_KEY: TEST_MASTER_KEY,
+      PORT: '0',
+      DEMO: '0',
+      LOG_LEVEL: 'warn',
+      ...env,
+    });
+    expect(await ended.ended).toBe(1);
+    expect(ended.output()).not.toMatch(STACK);
+    return ended.output().trim();
+  }
+
+  it('names the port in use and what to do', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      expect(await refusal({ PORT: String(port) })).toBe(
+        `Port ${port} on 127.0.0.1 is in use: stop what listens there, or set PORT to another one (0 takes any).`,
+      );
+    } finally {
+      server.close();
+    }
+  });
+
+  it('stops its own Postgres where the port is in use', async () => {
+    const folder = makeDataFolder();
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      const said = await refusal({ DATABASE_URL: '', DATA_DIR: folder.path, PORT: String(port) });
+      expect(said).toContain(`Port ${port} on 127.0.0.1 is in use`);
+      expect(folder.postgresPid()).toBeUndefined();
+    } finally {
+      server.close();
+      await folder.remove();
+    }
+  });
+
+  it.each([
+    ['nobody listens', 'postgres://someone:pa55word@127.0.0.1:1/nothing', '127.0.0.1:1'],
+    ['the host has no name', 'postgres://someone:pa55word@no.such.host.invalid/x', 'no.such.host.invalid'],
+  ])('names the database that cannot be reached, without its password: %s', async (_, url, host) => {
+    const said = await refusal({ DATABASE_URL: url });
+    expect(said.split('\n')).toHaveLength(1);
+    expect(said).toContain(`The database at ${host} cannot be used`);
+    expect(said).toContain('check that it runs, and DATABASE_URL.');
+    expect(said).not.toContain('pa55word');
+  });
+
+  it('says so where user or database is wrong', async () => {
+    const wrong = new URL(database.url);
+    wrong.password = 'pa55word';
+    expect(await refusal({ DATABASE_URL: wrong.href })).toMatch(
+      /password authentication failed.*DATABASE_URL\.$/,
+    );
+    const missing = new URL(database.url);
+    missing.pathname = '/not_there';
+    expect(await refusal({ DATABASE_URL: missing.href })).toMatch(
+      /"not_there" does not exist.*DATABASE_URL\.$/,
+    );
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    [
+      'a port',
+      { PORT: 'web' },
+      'PORT is "web" but must be a whole number from 0 to 65535; unset it for 3000.',
+    ],
+    [
+      'a key',
+      { MASTER_KEY: 'too short' },
+      'MASTER_KEY must be 32 bytes in base64; make one with: openssl rand -base64 32.',
+    ],
+    [
+      'a key left out',
+      { MASTER_KEY: '' },
+      'MASTER_KEY must be set with DATABASE_URL; make one with: openssl rand -base64 32.',
+    ],
+    [
+      'a role without what it shares',
+      { ROLE: 'worker' },
+      'ROLE is "worker" but needs REDIS_URL, which the processes share; or set ROLE=all.',
+    ],
+    [
+      'a URL',
+      { DATABASE_URL: 'localhost/fieldsmith' },
+      'DATABASE_URL must be a complete URL such as postgres://user:password@host:5432/fieldsmith.',
+    ],
+  ])('names the variable and the remedy: %s', async (_, env, line) => {
+    const said = await refusal(env);
+    expect(said.split('\n').map((each) => each.trim())).toEqual(['The environment is not valid:', line]);
+  });
+
+  it('tells all bad variables at once, each on its line', async () => {
+    const said = await refusal({ PORT: '-1', LOG_LEVEL: 'loud', AI_MAX_RETRIES: 'many' });
+    const [, ...lines] = said.split('\n').map((line) => line.trim());
+    expect(lines.map((line) => line.split(' ')[0])).toEqual(['PORT', 'LOG_LEVEL', 'AI_MAX_RETRIES']);
+  });
+});

@@ -1,0 +1,50 @@
+import pg from 'pg';
+import type { TestDatabase } from './database.js';
+
+/** Connections with the rights the product has: in as the owner, then `SET ROLE fieldsmith_app`. */
+export class AppConnections {
+  private constructor(readonly clients: readonly pg.Client[]) {}
+
+  static async open(database: TestDatabase, count: number): Promise<AppConnections> {
+    const open = async () => {
+      const client = new pg.Client({ connectionString: database.url });
+      await client.connect();
+      await client.query('SET ROLE fieldsmith_app');
+      return client;
+    };
+    return new AppConnections(await Promise.all(Array.from({ length: count }, open)));
+  }
+
+  get first(): pg.Client {
+    return this.clients[0]!;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.clients.map((client) => client.end()));
+  }
+}
+
+/** One transaction of one tenant, as the product runs them. */
+export async function asTenant<T>(client: pg.Client, tenantId: string, work: () => Promise<T>): Promise<T> {
+  await client.query('BEGIN');
+  try {
+    await client.query(`SELECT set_config('app.tenant_id', $1, true)`, [tenantId]);
+    const result = await work();
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
+  }
+}
+
+/** The first row of a statement. */
+export async function row<Row extends pg.QueryResultRow>(
+  client: pg.Client,
+  sql: string,
+  values: unknown[],
+): Promise<Row> {
+  const { rows } = await client.query<Row>(sql, values);
+  if (!rows[0]) throw new Error(`No row: ${sql}`);
+  return rows[0];
+}
