@@ -2,7 +2,13 @@ import { ConsoleLogger, type LogLevel as NestLogLevel } from '@nestjs/common';
 import type { LogLevel } from './config/read-config.js';
 
 /** Contexts of the framework that tell at every start what never changes. */
-const CHATTER = new Set(['InstanceLoader', 'NestApplication', 'NestFactory', 'RouterExplorer', 'RoutesResolver']);
+const CHATTER = new Set([
+  'InstanceLoader',
+  'NestApplication',
+  'NestFactory',
+  'RouterExplorer',
+  'RoutesResolver',
+]);
 const LEVELS: NestLogLevel[] = ['fatal', 'error', 'warn', 'log', 'debug'];
 const NEST_LEVEL: Record<LogLevel, NestLogLevel> = {
   fatal: 'fatal',
@@ -21,5 +27,10 @@ export class ProductLogger extends ConsoleLogger {
 
   override log(message: unknown, ...rest: unknown[]): void {
     if (!CHATTER.has(rest.at(-1) as string)) super.log(message, ...(rest as [unknown]));
+  }
+
+  /** The framework tells a port it cannot listen on before the start explains it. */
+  override error(message: unknown, ...rest: unknown[]): void {
+    if (rest.at(-1) !== 'NestApplication') super.error(message, ...(rest as [unknown]));
   }
 }

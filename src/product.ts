@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Logger, RequestMethod } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -19,10 +20,14 @@ import { serveOpenApi } from './openapi.js';
 import type { Runtime } from './runtime.js';
 
 const JSON_LIMIT = '2mb';
+/** Milliseconds that a stop waits for the step of the start that is going on. */
+const STEP_MS = 5_000;
+
 /** Everything that one process of the product runs, started in order and stopped in the reverse. */
 export class Product {
   private readonly logger = new Logger('Fieldsmith');
-  private postgres: EmbeddedPostgres | undefined;
+  private started: Promise<void> = Promise.resolve();
+  private postgres: Promise<EmbeddedPostgres> | undefined;
   private simulator: Simulator | undefined;
   private app: NestExpressApplication | undefined;
   private stopped = false;
@@ -32,7 +37,23 @@ export class Product {
   }
 
   /** @throws when something it needs is not there; whatever had been started is stopped by {@link stop}. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.started = this.startAll();
+    return this.started;
+  }
+
+  /** Finishes what is in flight, then stops Postgres, last of all. A start that is going on ends with its step. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await Promise.race([this.started, wait(STEP_MS, undefined, { ref: false })]).catch(() => undefined);
+    await this.app?.close();
+    await this.simulator?.close();
+    // One that is only being started would outlive this process.
+    const postgres = await this.postgres?.catch(() => undefined);
+    await postgres?.stop();
+  }
+
+  private async startAll(): Promise<void> {
     const runtime = await this.prepare();
     const app = await NestFactory.create<NestExpressApplication>(AppModule.with(runtime), {
       bodyParser: false,
@@ -40,6 +61,7 @@ export class Product {
       forceCloseConnections: true,
     });
     this.app = app;
+    this.goOn();
     app.setGlobalPrefix('api/v1', {
       exclude: ['/', 'health/live', 'health/ready'].map((path) => ({ path, method: RequestMethod.GET })),
     });
@@ -53,28 +75,27 @@ export class Product {
     await this.announce(app, seeded);
   }
 
-  /** Finishes what is in flight, then stops Postgres, last of all. */
-  async stop(): Promise<void> {
-    this.stopped = true;
-    await this.app?.close();
-    await this.simulator?.close();
-    await this.postgres?.stop();
+  /** Between two steps of the start. @throws when a stop has been asked for. */
+  private goOn(): void {
+    if (this.stopped) throw new FieldsmithError('start_interrupted', 'The start was interrupted by a stop.');
   }
 
   private async prepare(): Promise<Runtime> {
     const { config } = this;
     const databaseUrl = config.databaseUrl ?? (await this.embeddedDatabase());
+    this.goOn();
     const masterKey = config.masterKey ?? keptMasterKey(resolve(config.dataDir));
     await this.migrate(config.databaseOwnerUrl ?? databaseUrl);
+    this.goOn();
     return { config, databaseUrl, masterKey, simulatorUrl: await this.simulatorUrl() };
   }
 
   private async embeddedDatabase(): Promise<string> {
-    const postgres = await startEmbeddedPostgres({
+    this.postgres = startEmbeddedPostgres({
       dataDir: resolve(this.config.dataDir),
       log: (line) => this.logger.log(line),
     });
-    this.postgres = postgres;
+    const postgres = await this.postgres;
     void postgres.exited.then(() => this.postgresGone());
     return postgres.ownerUrl;
   }

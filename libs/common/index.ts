@@ -8,4 +8,5 @@ export {
   type ErrorOptions,
 } from './errors.js';
 export { isId, newId } from './ids.js';
+export { loggableError, type LoggableError } from './loggable-error.js';
 export { NANO_PER_CENT, NANO_PER_USD, centsToNano, nanoToCents, nanoToUsd } from './money.js';

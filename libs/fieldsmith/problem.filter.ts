@@ -1,6 +1,6 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { Response } from 'express';
-import { FieldsmithError, type ErrorDetail } from '#libs/common';
+import { FieldsmithError, loggableError, type ErrorDetail } from '#libs/common';
 
 /** An error as a client sees it (RFC 9457). */
 interface Problem {
@@ -59,12 +59,13 @@ export class ProblemFilter implements ExceptionFilter {
 
   private problemOf(error: unknown): Problem {
     if (error instanceof FieldsmithError) {
-      if (error.status >= 500 && error.code === 'isolation_not_enforced') this.logger.error(error);
+      if (error.status >= 500 && error.code === 'isolation_not_enforced')
+        this.logger.error(loggableError(error));
       return problem(error.status, error.code, error.message, error.errors);
     }
     if (error instanceof HttpException) return fromHttpException(error);
     if (isParserError(error)) return fromParserError(error);
-    this.logger.error(error);
+    this.logger.error(loggableError(error));
     return problem(
       500,
       'internal_error',

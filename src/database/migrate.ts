@@ -12,7 +12,14 @@ export type MigrationClass = new () => MigrationInterface;
  * @returns the names of the migrations that were run.
  */
 export async function migrate(ownerUrl: string, migrations: MigrationClass[]): Promise<string[]> {
-  const dataSource = new DataSource({ type: 'postgres', url: ownerUrl, migrations, extra: { max: 2 } });
+  const dataSource = new DataSource({
+    type: 'postgres',
+    url: ownerUrl,
+    migrations,
+    extra: { max: 2 },
+    // Silent: a failure is thrown, and told by whoever catches it.
+    logger: 'debug',
+  });
   await dataSource.initialize();
   const lock = dataSource.createQueryRunner();
   try {

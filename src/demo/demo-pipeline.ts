@@ -32,7 +32,7 @@ export const DEMO_PIPELINE = {
       field_type: 'ai_generated',
       ai_config: {
         prompt: 'Summarise {security} in two sentences for a sales team. Use only these facts:\n{*}',
-        excluded_fields: ['cik'],
+        excluded_fields: ['cik', 'symbol'],
         max_tokens: 300,
       },
     },
@@ -53,7 +53,7 @@ export const DEMO_PIPELINE = {
       slug: 'opening_line',
       field_type: 'ai_generated',
       ai_config: {
-        prompt: 'Write one short sentence to open a call with {security} with, from this summary: {summary}',
+        prompt: 'Write one short sentence to open a sales call with.\nName: {security}\nSummary: {summary}',
         max_tokens: 200,
       },
     },

@@ -68,7 +68,8 @@ async function readyAt(events: EventReader, recordId: string): Promise<number> {
 async function checkReady(api: Api, ids: string[]): Promise<void> {
   for (const id of ids) {
     const { state } = (await api.get(`/records/${id}`)).ai[SUMMARY];
-    if (state !== 'ready') throw new Error(`The value of record ${id} is ${state}, and its event said ready.`);
+    if (state !== 'ready')
+      throw new Error(`The value of record ${id} is ${state}, and its event said ready.`);
   }
 }
 

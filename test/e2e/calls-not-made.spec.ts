@@ -122,7 +122,10 @@ describe('calls that are not made', () => {
 
   it('stores the fallback value when the job fails for good, and not as what was generated', async () => {
     stage.simulator.script([
-      { match: { prompt_includes: 'Ada' }, action: { type: 'error', status: 400, message: 'Cannot do that' } },
+      {
+        match: { prompt_includes: 'Ada' },
+        action: { type: 'error', status: 400, message: 'Cannot do that' },
+      },
       ...answering({ 'Summarise Bob': 'About Bob' }),
     ]);
     const pipelineId = await pipelineWith({ fallback_value: 'No summary' });

@@ -24,7 +24,7 @@ describe('a person writes over an AI value', () => {
   async function summarised(config: Record<string, unknown> = {}): Promise<{ id: string }> {
     const pipelineId = await addPipeline(api, [
       plain('name'),
-      ai('summary', { prompt: 'Summarise {name}', ...config }),
+      ai('summary', { prompt: 'Summarise {name}', cache_duration: 0, ...config }),
     ]);
     return addSettled(api, pipelineId, { name: 'Ada' });
   }

@@ -1,5 +1,14 @@
 import type { Api } from '../support/api.js';
-import { addPipeline, addRecord, addSettled, ai, configure, edit, generate, plain } from '../support/pipelines.js';
+import {
+  addPipeline,
+  addRecord,
+  addSettled,
+  ai,
+  configure,
+  edit,
+  generate,
+  plain,
+} from '../support/pipelines.js';
 import { answering } from '../support/provider-calls.js';
 import { setStage, type Stage } from '../support/stage.js';
 
@@ -62,7 +71,7 @@ describe('a stale value says why', () => {
     const before = await valueRows();
     expect(before).toHaveLength(1);
     const prompt = 'Summarise {name}';
-    for (const change of [{ model: 'gpt-4o' }, { temperature: 0.3 }, { max_tokens: 77 }]) {
+    for (const change of [{ model: 'gpt-4o' }, { temperature: 0.9 }, { max_tokens: 77 }]) {
       await configure(api, pipelineId, 'summary', { prompt, ...change });
       const { ai: values } = await api.get(`/records/${record.id}`);
       expect(values.summary).toMatchObject({ state: 'stale', stale_reasons: ['config'] });
@@ -103,7 +112,7 @@ describe('a stale value says why', () => {
   it('upstream: a stale value among those it reads; and inputs once that one is new', async () => {
     const { pipelineId, record } = await summarised();
     await generate(api, record.id, 'pitch');
-    await configure(api, pipelineId, 'summary', { prompt: 'Summarise {name}', temperature: 0.3 });
+    await configure(api, pipelineId, 'summary', { prompt: 'Summarise {name}', temperature: 0.9 });
     const stale = await api.get(`/records/${record.id}`);
     expect(stale.ai.summary.stale_reasons).toEqual(['config']);
     expect(stale.ai.pitch).toMatchObject({ state: 'stale', stale_reasons: ['upstream'] });

@@ -1,7 +1,14 @@
 import type pg from 'pg';
 import { AppConnections } from '../support/app-connections.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { applySettlements, newCall, placeHold, setLimits, settle, type TestCall } from '../support/money-functions.js';
+import {
+  applySettlements,
+  newCall,
+  placeHold,
+  setLimits,
+  settle,
+  type TestCall,
+} from '../support/money-functions.js';
 import { Random } from '../support/random.js';
 
 const CONNECTIONS = 64;

@@ -1,6 +1,13 @@
 import { AppConnections, asTenant } from '../support/app-connections.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { applySettlements, newCall, placeHold, setLimits, settle, type TestCall } from '../support/money-functions.js';
+import {
+  applySettlements,
+  newCall,
+  placeHold,
+  setLimits,
+  settle,
+  type TestCall,
+} from '../support/money-functions.js';
 
 interface Entry {
   entry: string;

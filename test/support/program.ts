@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
+import { identify } from '../../src/embedded/process-identity.js';
 
 /** A program that a test runs, whatever becomes of it. */
 export interface Program {
@@ -64,12 +65,7 @@ export function runProduct(env: Record<string, string>, options: ProgramOptions 
   return runProgram(process.execPath, ['--enable-source-maps', main], { ...options, env });
 }
 
-/** Whether a process runs. */
+/** Whether a process runs; one that has ended and that nobody has waited for does not. */
 export function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
+  return identify(pid) !== undefined;
 }

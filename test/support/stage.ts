@@ -7,6 +7,8 @@ import { startProduct, type RunningProduct } from './product.js';
 export interface Stage {
   database: TestDatabase;
   simulator: Simulator;
+  /** Where the simulator answers, without `/v1`. */
+  providerUrl: string;
   product: RunningProduct;
   /** Registers a tenant. */
   tenant(name?: string): Promise<Api>;
@@ -23,6 +25,7 @@ export async function setStage(env: Record<string, string> = {}): Promise<Stage>
   const stage: Stage = {
     database,
     simulator,
+    providerUrl,
     product: await startProduct({ database, providerUrl, env }),
     tenant: async (name) => {
       const api = await Api.register(stage.product.url, name);

@@ -1,7 +1,14 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
-import { centsToNano, FieldsmithError, InvalidInputError, type ErrorDetail, type Json } from '#libs/common';
+import {
+  centsToNano,
+  FieldsmithError,
+  nanoToCents,
+  InvalidInputError,
+  type ErrorDetail,
+  type Json,
+} from '#libs/common';
 import { Budgets, PriceBook, TENANT_SCOPE_ID } from '#libs/accounting';
 import { PIPELINE_SCHEMAS, type HostPipeline, type PipelineSchemas, type Principal } from '#libs/host';
 import { ProviderRegistry } from '#libs/llm';
@@ -65,16 +72,22 @@ export class AiFieldConfigs {
     await this.refreshUpstream(em, tenantId, compilePipeline(pipeline, configs, settings));
   }
 
-  /** The configuration of every AI field of a pipeline, by slug. */
+  /**
+   * The configuration of every AI field of a pipeline, by slug. Its budget is the one limit there is, wherever it was set.
+   */
   async read(
     em: EntityManager,
     tenantId: string,
     pipelineId: string,
   ): Promise<Record<string, Record<string, Json>>> {
     const configs = await this.load(em, tenantId, pipelineId);
-    return Object.fromEntries(
-      [...configs].map(([slug, { config }]) => [slug, config as unknown as Record<string, Json>]),
-    );
+    const shown: Record<string, Record<string, Json>> = {};
+    for (const [slug, { config }] of configs) {
+      const { budget_limit_cents: _saved, ...rest } = config as unknown as Record<string, Json>;
+      const limit = await this.budgets.limitOf(em, tenantId, 'field', `${pipelineId}:${slug}`);
+      shown[slug] = limit === undefined ? rest : { ...rest, budget_limit_cents: nanoToCents(limit) };
+    }
+    return shown;
   }
 
   /**

@@ -44,11 +44,10 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
 
   async collect(em: EntityManager, job: ClaimedJob): Promise<CollectedField> {
     const { tenantId, recordId = '', field: slug = '' } = job;
-    const [record, rows, settings, names] = await Promise.all([
+    const [record, rows, settings] = await Promise.all([
       this.records.read(em, tenantId, recordId),
       readValues(em, tenantId, [recordId]),
       this.settings.read(em, tenantId),
-      this.schemas.names(em, tenantId, job.principalId),
     ]);
     if (!record) throw new JobCancelled('record_gone', 'The record was deleted.');
     const compiled = await this.configs.at(em, tenantId, record.pipelineId, record.pipelineVersion, settings);
@@ -56,6 +55,7 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
     if (broken) throw broken;
     const field = compiled?.fields.get(slug);
     if (!compiled || !field) throw new JobCancelled('field_gone', 'The AI field was deleted.');
+    const names = namesWanted(field) ? await this.schemas.names(em, tenantId, job.principalId) : NO_NAMES;
     return this.gather(job, { compiled, field, settings, record, names }, rows);
   }
 
@@ -74,9 +74,12 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
   ): Promise<object> {
     const { record, field } = collected;
     const slug = field.field.slug;
-    const stored = await this.records.storeValue(em, job.tenantId, record.id, slug, result.value);
-    if (!stored) throw new JobDiscarded('record_gone', 'The record or the field was deleted meanwhile.');
-    await this.storeValue(em, job, collected, result);
+    // Sent together, done in this order by the database: the record is locked first, then the AI value.
+    const [stored] = await Promise.all([
+      this.records.storeValue(em, job.tenantId, record.id, slug, result.value),
+      this.storeValue(em, job, collected, result),
+    ]);
+    if (!stored) throw new JobCancelled('record_gone', 'The record or the field was deleted meanwhile.');
     await this.triggerDownstream(em, job, collected, result.value);
     return { value: result.value };
   }
@@ -243,6 +246,15 @@ function sourcesOf(
     for (const source of sources.get(slug) ?? []) all.add(source);
   }
   return [...all];
+}
+
+const NO_NAMES = { tenant: '', user: '' };
+
+/** Whether a text of the field names the tenant or the user; looking them up is one statement less where not. */
+function namesWanted({ prompt, system, condition }: CompiledField): boolean {
+  return [prompt, system, condition].some(
+    (text) => text?.variables.includes('tenant_name') || text?.variables.includes('current_user'),
+  );
 }
 
 function isEmpty(value: Json | undefined): boolean {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { Inject, Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { loggableError } from '#libs/common';
 import { TenantTransactions } from '#libs/tenants';
 import { DELIVERY, type Delivery } from '../delivery/delivery.js';
 import type { ClaimedJob, JobHint } from '../jobs/job.js';
@@ -59,7 +60,7 @@ export class Worker implements BeforeApplicationShutdown {
       this.logger.error({
         jobId: hint.jobId,
         tenantId: hint.tenantId,
-        err: error,
+        err: loggableError(error),
         msg: 'the sweeper will find this job',
       });
     } finally {

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { FieldsmithError, type Json } from '#libs/common';
+import { FieldsmithError, loggableError, type Json } from '#libs/common';
 import { LlmError, ProviderKeys } from '#libs/llm';
 import { TenantTransactions } from '#libs/tenants';
 import type { ClaimedJob } from '../jobs/job.js';
@@ -48,7 +48,7 @@ export class JobEnder {
     if (error instanceof JobSkipped) return { status: 'completed', outcome: 'unchanged', ...described };
     if (error instanceof JobDiscarded) return { status: 'completed', outcome: 'discarded', ...described };
     if (!(error instanceof FieldsmithError)) {
-      this.logger.error({ jobId: job.id, tenantId: job.tenantId, err: error });
+      this.logger.error({ jobId: job.id, tenantId: job.tenantId, err: loggableError(error) });
     }
     const { retryCount, maxRetries } = job;
     const random = Math.random();

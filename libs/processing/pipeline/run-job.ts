@@ -66,10 +66,10 @@ export class JobRunner {
     const { job, process, collected, prepared } = begun;
     await this.tenants.transaction(job.tenantId, async (em) => {
       const output = await process.store(em, job, collected, result);
-      await this.keepInCache(em, begun, result);
       if (begun.saved) await recordFreeResult(em, job.tenantId, freeResult(begun, 'reused'));
       const end: JobEnd = { status: 'completed', outcome: 'generated', output, ...totalsOf(prepared, calls) };
-      await this.store.finish(em, job, end, recordOf(calls, { value: result.value, stored: true }));
+      const recorded = recordOf(calls, { value: result.value, stored: true });
+      await Promise.all([this.keepInCache(em, begun, result), this.store.finish(em, job, end, recorded)]);
     });
   }
 

@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { loggableError } from '#libs/common';
 import { LANE, type JobHint, type Lane } from '../../jobs/job.js';
 import type { Delivery, HintHandler } from '../delivery.js';
 
@@ -67,7 +68,7 @@ export class InProcessDelivery implements Delivery {
     try {
       await handler(lane, hint);
     } catch (error) {
-      this.logger.error({ jobId: hint.jobId, tenantId: hint.tenantId, err: error });
+      this.logger.error({ jobId: hint.jobId, tenantId: hint.tenantId, err: loggableError(error) });
     }
     this.running[lane] -= 1;
     if (this.stopped && this.total() === 0) this.idle?.();

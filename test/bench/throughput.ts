@@ -1,0 +1,141 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { TestDatabase } from '../support/database.js';
+import type { RunningProduct } from '../support/product.js';
+import { ended, type BenchStage } from './bench-stage.js';
+import type { Bench, Figure } from './bench.js';
+import type { Hint } from './hand-written-job.js';
+import type { HandWrittenOptions } from './hand-written-worker.js';
+import { spreadOf } from './spread.js';
+import { addTenants, completedPerSecond, jobsToDo, pendingJobs, type Tenants } from './workload.js';
+
+const ROUNDS = 5;
+const JOBS = 5_000;
+const MANY = 50;
+const CONCURRENCY = 20;
+const CONNECTIONS = 8;
+const WORKER = {
+  ROLE: 'all',
+  AI_WORKER_CONCURRENCY: String(CONCURRENCY),
+  AI_TENANT_WINDOW: '64',
+};
+
+/** Jobs per second of one round. */
+interface Round {
+  product: number;
+  handWritten: number;
+}
+
+/** A way to work on pending jobs, with the database it does that in. */
+interface Side {
+  database: TestDatabase;
+  tenants: Tenants;
+  /** Works on the jobs until all are done. */
+  work(jobs: Hint[]): Promise<void>;
+}
+
+/** Jobs from end to end, by the product and by a loop one would write by hand with plain `pg`. */
+export const throughput: Bench = {
+  name: 'throughput',
+  what: `jobs per second with an instant provider against a hand-written loop, in turns, ${ROUNDS} × ${JOBS} of each, of ${MANY} tenants and of one`,
+  run: async (stage: BenchStage): Promise<Figure[]> => {
+    const [ours, theirs] = [await stage.database(), await stage.database()];
+    const product = await stage.product(ours, WORKER);
+    const loop = await startLoop({
+      databaseUrl: theirs.url,
+      providerUrl: stage.providerUrl,
+      concurrency: CONCURRENCY,
+      connections: CONNECTIONS,
+    });
+    try {
+      const tenants = await addTenants(ours, product.url, MANY, JOBS);
+      const second = await stage.product(theirs, { ROLE: 'api', REDIS_URL: 'redis://127.0.0.1:1' });
+      const copied = await addTenants(theirs, second.url, MANY, JOBS).finally(() => second.stop());
+      return await measure(productSide(ours, tenants, product), loopSide(theirs, copied, loop));
+    } finally {
+      await product.stop();
+      await ended(loop);
+      await ours.drop();
+      await theirs.drop();
+    }
+  },
+};
+
+async function startLoop(options: HandWrittenOptions): Promise<ChildProcess> {
+  const main = fileURLToPath(new URL('hand-written-worker.js', import.meta.url));
+  const loop = fork(main, [JSON.stringify(options)]);
+  await once(loop, 'message');
+  return loop;
+}
+
+/** The product finds the jobs by itself; it is stopped in its tracks while they are put in. */
+function productSide(database: TestDatabase, tenants: Tenants, product: RunningProduct): Side {
+  product.process.kill('SIGSTOP');
+  return {
+    database,
+    tenants,
+    work: async () => {
+      product.process.kill('SIGCONT');
+      while ((await pendingJobs(database)) > 0) await new Promise((resolve) => setTimeout(resolve, 200));
+      product.process.kill('SIGSTOP');
+    },
+  };
+}
+
+/** The loop is told all jobs at once: finding and distributing them costs it nothing. */
+function loopSide(database: TestDatabase, tenants: Tenants, loop: ChildProcess): Side {
+  return {
+    database,
+    tenants,
+    work: async (jobs) => {
+      const done = Promise.race([once(loop, 'message'), once(loop, 'exit').then(() => undefined)]);
+      loop.send(jobs);
+      if (!(await done)) throw new Error('The hand-written loop ended: its output says why.');
+    },
+  };
+}
+
+async function measure(product: Side, loop: Side): Promise<Figure[]> {
+  const many: Round[] = [];
+  const one: Round[] = [];
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const [which, rounds] of [['many', many] as const, ['one', one] as const]) {
+      const result = {
+        product: await rateOf(product, which, round),
+        handWritten: await rateOf(loop, which, round),
+      };
+      if (round >= 0) rounds.push(result);
+    }
+  }
+  return [...figuresOf(`${MANY} tenants`, many), ...figuresOf('one tenant', one)];
+}
+
+/** Jobs per second between the first and the last tenth, by the clock of the database. */
+async function rateOf(side: Side, which: keyof Tenants, round: number): Promise<number> {
+  const { database, tenants } = side;
+  const jobs = await jobsToDo(database, tenants[which], round);
+  await side.work(jobs);
+  return completedPerSecond(database, jobs);
+}
+
+function figuresOf(name: string, rounds: Round[]): Figure[] {
+  return [
+    {
+      name: `${name}: Fieldsmith`,
+      unit: 'per second',
+      spread: spreadOf(rounds.map((round) => round.product)),
+    },
+    {
+      name: `${name}: hand-written`,
+      unit: 'per second',
+      spread: spreadOf(rounds.map((round) => round.handWritten)),
+    },
+    {
+      name: `${name}: Fieldsmith / hand-written`,
+      unit: 'ratio',
+      spread: spreadOf(rounds.map((round) => round.product / round.handWritten)),
+      target: { atLeast: 0.7 },
+    },
+  ];
+}
