@@ -30,6 +30,8 @@ const TABLES = `
     lease_until timestamptz,
     worker_id text,
     cancel_requested boolean NOT NULL DEFAULT false,
+    -- What the call in flight was made from may not be kept any more: its result is discarded, its content not recorded.
+    withdrawn boolean NOT NULL DEFAULT false,
     force boolean NOT NULL DEFAULT false,
     run_id uuid,
     origin text NOT NULL,
@@ -57,7 +59,7 @@ const TABLES = `
   CREATE INDEX ai_jobs_next_due ON ai_jobs (run_after) WHERE status = 'pending' AND handed_until IS NULL;
   CREATE INDEX ai_jobs_in_flight ON ai_jobs (tenant_id, lane)
     WHERE status = 'processing' OR (status = 'pending' AND handed_until IS NOT NULL);
-  CREATE INDEX ai_jobs_record_open ON ai_jobs (tenant_id, record_id) WHERE status IN ('pending', 'processing');
+  CREATE INDEX ai_jobs_waiting ON ai_jobs (tenant_id, record_id) WHERE status = 'pending' AND wait_reason IN ('busy', 'upstream');
   CREATE INDEX ai_jobs_subject ON ai_jobs (tenant_id, subject, completed_at);
   CREATE INDEX ai_jobs_run ON ai_jobs (tenant_id, run_id) WHERE run_id IS NOT NULL;
   CREATE INDEX ai_jobs_budget_wait ON ai_jobs (tenant_id) WHERE status = 'pending' AND wait_reason = 'budget';
@@ -200,8 +202,7 @@ const CLAIM = `
          WHERE o.tenant_id = p_tenant AND o.subject = j.subject AND o.status = 'processing') THEN
       v_wait := 'busy';
     ELSIF j.upstream <> '{}' AND EXISTS (SELECT FROM ai_jobs o
-         WHERE o.tenant_id = p_tenant AND o.record_id = j.record_id AND o.status IN ('pending', 'processing')
-           AND o.subject = ANY (j.upstream)) THEN
+         WHERE o.tenant_id = p_tenant AND o.subject = ANY (j.upstream) AND o.completed_at IS NULL) THEN
       v_wait := 'upstream';
     END IF;
     IF v_wait IS NOT NULL THEN
@@ -212,7 +213,7 @@ const CLAIM = `
     INSERT INTO ai_events (tenant_id, type, payload) VALUES (p_tenant, 'ai_job.changed', jsonb_build_object(
       'job_id', j.id, 'pipeline_id', j.pipeline_id, 'record_id', j.record_id, 'field', j.field, 'status', 'processing'));
     RETURN QUERY UPDATE ai_jobs SET status = 'processing', attempt = attempt + 1, worker_id = p_worker, wait_reason = NULL,
-        handed_until = NULL, paced_since = NULL, started_at = clock_timestamp(),
+        handed_until = NULL, paced_since = NULL, withdrawn = false, started_at = clock_timestamp(),
         lease_until = clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0)
       WHERE tenant_id = p_tenant AND id = p_job RETURNING *;
   END $$;`;
@@ -220,7 +221,8 @@ const CLAIM = `
 /**
  * Ends an attempt, fenced on (job, attempt): completes, fails or cancels the job, or puts it back to wait. Then wakes the
  * jobs that waited for this subject, and last settles the calls. Raises FS001 where the attempt is no longer this
- * one's, and FS004 where a value was about to be stored for a job that was stopped.
+ * one's, FS004 where a value was about to be stored for a job that was stopped, and FS005 where what the value was made
+ * from was withdrawn.
  */
 const FINISH = `
   CREATE FUNCTION ai_finish_job(p_tenant text, p_job uuid, p_attempt int, p_end jsonb, p_executions jsonb, p_calls jsonb)
@@ -233,6 +235,8 @@ const FINISH = `
     END IF;
     IF j.cancel_requested AND v_status = 'completed' AND p_end->>'outcome' IN ('generated', 'cached', 'fallback') THEN
       RAISE EXCEPTION 'job % was stopped', p_job USING ERRCODE = 'FS004';
+    ELSIF j.withdrawn AND v_status = 'completed' AND p_end->>'outcome' IN ('generated', 'cached') THEN
+      RAISE EXCEPTION 'what job % was made from was withdrawn', p_job USING ERRCODE = 'FS005';
     ELSIF v_status = 'pending' AND j.cancel_requested THEN
       v_status := 'cancelled'; v_code := 'cancelled'; v_message := 'Stopped on request.';
     ELSIF v_status = 'pending' AND j.subject IS NOT NULL AND EXISTS (
@@ -277,15 +281,24 @@ const FINISH = `
           AND wait_reason IN ('busy', 'upstream') AND id <> p_except FOR UPDATE SKIP LOCKED)
   $$;
 
-  -- Executions and settlements of calls, apart from how their job ends: also for a result nobody wants any more.
+  -- Executions and settlements of calls, apart from how their job ends: also for a result nobody wants any more. The
+  -- lock on the job orders this and a withdrawal: whichever comes second leaves nothing of the content.
   CREATE FUNCTION ai_record_calls(p_tenant text, p_executions jsonb, p_calls jsonb) RETURNS void LANGUAGE plpgsql AS $$
+  DECLARE v_withdrawn uuid[];
   BEGIN
     IF jsonb_array_length(p_executions) > 0 THEN
+      SELECT array_agg(j.id) FILTER (WHERE j.withdrawn) INTO v_withdrawn FROM (
+        SELECT id, withdrawn FROM ai_jobs WHERE tenant_id = p_tenant AND id IN (
+          SELECT (e->>'job_id')::uuid FROM jsonb_array_elements(p_executions) e) ORDER BY id FOR SHARE) j;
       INSERT INTO ai_executions (tenant_id, id, job_id, attempt, n, pipeline_id, record_id, field, principal_id, origin,
         provider, model, request, answer, value, stop_reason, usage, cost_nano, price_id, duration_ms, error_code,
         error_message, fingerprint, sources, stored)
-      SELECT p_tenant, id, job_id, attempt, n, pipeline_id, record_id, field, principal_id, origin, provider, model, request,
-        answer, value, stop_reason, usage, cost_nano, price_id, duration_ms, error_code, error_message, fingerprint, sources, stored
+      SELECT p_tenant, id, job_id, attempt, n, pipeline_id, record_id, field, principal_id, origin, provider, model,
+        CASE WHEN job_id = ANY (v_withdrawn) THEN NULL ELSE request END,
+        CASE WHEN job_id = ANY (v_withdrawn) THEN NULL ELSE answer END,
+        CASE WHEN job_id = ANY (v_withdrawn) THEN NULL ELSE value END,
+        stop_reason, usage, cost_nano, price_id, duration_ms, error_code,
+        CASE WHEN job_id = ANY (v_withdrawn) THEN NULL ELSE error_message END, fingerprint, sources, stored
         FROM jsonb_populate_recordset(NULL::ai_executions, p_executions)
       ON CONFLICT DO NOTHING;
     END IF;
@@ -310,17 +323,34 @@ const DISPATCH = `
   #variable_conflict use_column
   BEGIN
     PERFORM pg_advisory_xact_lock(7463821, p_lane);
+    IF p_only IS NOT NULL THEN
+      -- A branch of its own: one statement for both cases could not use the index for either.
+      RETURN QUERY
+      WITH due AS MATERIALIZED (
+        SELECT j.id FROM ai_jobs j
+         WHERE j.lane = p_lane AND j.tenant_id = p_only AND j.status = 'pending' AND j.handed_until IS NULL
+           AND j.run_after <= clock_timestamp()
+         ORDER BY j.priority, j.run_after, j.id
+         LIMIT greatest(0, least(p_limit, p_window - (SELECT count(*) FROM ai_jobs f
+           WHERE f.tenant_id = p_only AND f.lane = p_lane
+             AND (f.status = 'processing' OR (f.status = 'pending' AND f.handed_until IS NOT NULL)))))
+         FOR UPDATE SKIP LOCKED
+      )
+      UPDATE ai_jobs j SET handed_until = clock_timestamp() + make_interval(secs => p_hand_ms / 1000.0)
+        FROM due WHERE j.tenant_id = p_only AND j.id = due.id
+      RETURNING j.tenant_id, j.id;
+      RETURN;
+    END IF;
     RETURN QUERY
     WITH RECURSIVE step AS (
       (SELECT j.tenant_id AS t FROM ai_jobs j
-        WHERE j.lane = p_lane AND j.status = 'pending' AND j.handed_until IS NULL
-          AND (p_only IS NOT NULL AND j.tenant_id = p_only OR p_only IS NULL AND j.tenant_id > p_after)
+        WHERE j.lane = p_lane AND j.status = 'pending' AND j.handed_until IS NULL AND j.tenant_id > p_after
         ORDER BY j.tenant_id LIMIT 1)
       UNION ALL
       SELECT (SELECT j.tenant_id FROM ai_jobs j
                WHERE j.lane = p_lane AND j.status = 'pending' AND j.handed_until IS NULL AND j.tenant_id > step.t
                ORDER BY j.tenant_id LIMIT 1)
-        FROM step WHERE step.t IS NOT NULL AND p_only IS NULL
+        FROM step WHERE step.t IS NOT NULL
     ), picked AS MATERIALIZED (
       SELECT due.tenant_id, due.id FROM step CROSS JOIN LATERAL (
         SELECT j.tenant_id, j.id FROM ai_jobs j

@@ -4,4 +4,5 @@ export { AiFieldConfigs } from './config/ai-field-configs.js';
 export { RecordChangeListener, type RecordChange, type TriggeredJob } from './record-change-listener.js';
 export { GenerationRuns, type RunProgress, type RunRequest, type RunScope } from './runs/generation-runs.js';
 export { ValueActions } from './values/value-actions.js';
-export { AiValueViews, type AiValueView } from './values/value-views.js';
+export { AiValueViews, showValues, type AiValueView, type ValueFacts } from './values/value-views.js';
+export { subjectOf } from './generation/subject.js';

@@ -4,7 +4,7 @@ import type { EntityManager } from 'typeorm';
 import type { Json } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { LANE } from '#libs/processing';
-import { TENANT_SETTING, TenantSettingsStore, type TenantSettings } from '#libs/tenants';
+import { TENANT_SETTING, tenantOf, TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import { AiFieldConfigs } from './config/ai-field-configs.js';
 import type { CompiledPipeline } from './config/compile-pipeline.js';
 import { FieldPurge } from './config/field-purge.js';
@@ -151,6 +151,7 @@ export class RecordChangeListener {
 
   /** Sets the tenant in the host's transaction and restores what was there; changes no role. */
   private async asTenant<T>(em: EntityManager, tenantId: string, work: () => Promise<T>): Promise<T> {
+    if (tenantOf(em) === tenantId) return work();
     const [before] = await em.query<{ tenant: string | null }[]>(
       `SELECT current_setting('${TENANT_SETTING}', true) AS tenant`,
     );

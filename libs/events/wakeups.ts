@@ -8,17 +8,17 @@ import { DataSource, type QueryRunner } from 'typeorm';
 /** What a process can be woken for: new events to read, or jobs that became due. */
 export type Topic = 'events' | 'jobs';
 
-interface Message {
+/** Ids of tenants by topic. */
+interface Message extends Partial<Record<Topic, string[]>> {
   from: string;
-  topic: Topic;
-  tenants: string[];
 }
 
 const CHANNEL = 'fieldsmith';
 /** Milliseconds that wake-ups are gathered before one NOTIFY carries them. */
 const BATCH_MS = 3;
 /** Tenants in one message: NOTIFY carries at most 8,000 bytes. */
-const TENANTS_PER_MESSAGE = 100;
+const TENANTS_PER_MESSAGE = 75;
+const TOPICS: readonly Topic[] = ['jobs', 'events'];
 const RECONNECT_MS = 1_000;
 
 /**
@@ -64,9 +64,8 @@ export class Wakeups implements OnModuleInit, OnApplicationShutdown {
   private async flush(): Promise<void> {
     this.timer = undefined;
     if (this.closed) return;
-    const messages = (['jobs', 'events'] as const).flatMap((topic) => this.take(topic));
     try {
-      for (const message of messages) {
+      for (const message of this.take()) {
         await this.dataSource.query('SELECT pg_notify($1, $2)', [CHANNEL, JSON.stringify(message)]);
       }
     } catch (error) {
@@ -75,12 +74,15 @@ export class Wakeups implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  private take(topic: Topic): Message[] {
-    const tenants = [...this.waiting[topic]];
-    this.waiting[topic].clear();
+  private take(): Message[] {
     const messages: Message[] = [];
-    for (let i = 0; i < tenants.length; i += TENANTS_PER_MESSAGE) {
-      messages.push({ from: this.id, topic, tenants: tenants.slice(i, i + TENANTS_PER_MESSAGE) });
+    for (const topic of TOPICS) {
+      const tenants = [...this.waiting[topic]];
+      this.waiting[topic].clear();
+      for (let i = 0; i < tenants.length; i += TENANTS_PER_MESSAGE) {
+        const message = (messages[i / TENANTS_PER_MESSAGE] ??= { from: this.id });
+        message[topic] = tenants.slice(i, i + TENANTS_PER_MESSAGE);
+      }
     }
     return messages;
   }
@@ -111,6 +113,6 @@ export class Wakeups implements OnModuleInit, OnApplicationShutdown {
     if (!payload) return;
     const message = JSON.parse(payload) as Message;
     if (message.from === this.id) return;
-    for (const tenantId of message.tenants) this.local.emit(message.topic, tenantId);
+    for (const topic of TOPICS) for (const tenantId of message[topic] ?? []) this.local.emit(topic, tenantId);
   }
 }

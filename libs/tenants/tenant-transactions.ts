@@ -5,6 +5,13 @@ import { escapeLiteral } from 'pg';
 import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { TENANT_SETTING } from './roles.js';
 
+const tenantOfRunner = new WeakMap<QueryRunner, string>();
+
+/** The tenant that {@link TenantTransactions} has set for the transaction of this manager; undefined in a host's own. */
+export function tenantOf(em: EntityManager): string | undefined {
+  return em.queryRunner && tenantOfRunner.get(em.queryRunner);
+}
+
 /** The part of TypeORM's query runner that it sets itself in `startTransaction`. */
 interface TransactionState {
   isTransactionActive: boolean;
@@ -26,10 +33,7 @@ export class TenantTransactions {
    * const rows = await tenants.transaction(tenantId, (em) => em.query('SELECT id FROM ai_jobs LIMIT 10'));
    */
   async transaction<T>(tenantId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
-    return this.inTransaction(
-      `BEGIN; SELECT set_config('${TENANT_SETTING}', ${escapeLiteral(tenantId)}, true)`,
-      work,
-    );
+    return this.inTransaction(`BEGIN; ${setTenant(tenantId)}`, tenantId, work);
   }
 
   /**
@@ -37,8 +41,8 @@ export class TenantTransactions {
    * of its AI values belong together.
    */
   async snapshot<T>(tenantId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
-    const set = `SELECT set_config('${TENANT_SETTING}', ${escapeLiteral(tenantId)}, true)`;
-    return this.inTransaction(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${set}`, work);
+    const begin = `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${setTenant(tenantId)}`;
+    return this.inTransaction(begin, tenantId, work);
   }
 
   /**
@@ -46,11 +50,16 @@ export class TenantTransactions {
    * functions that migrations define for the system role.
    */
   async system<T>(work: (em: EntityManager) => Promise<T>): Promise<T> {
-    return this.inTransaction(`BEGIN; SELECT set_config('${TENANT_SETTING}', '', true)`, work);
+    return this.inTransaction(`BEGIN; ${setTenant('')}`, '', work);
   }
 
-  private async inTransaction<T>(begin: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
+  private async inTransaction<T>(
+    begin: string,
+    tenantId: string,
+    work: (em: EntityManager) => Promise<T>,
+  ): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
+    tenantOfRunner.set(runner, tenantId);
     try {
       const client = (await runner.connect()) as pg.PoolClient;
       const begun = this.begin(runner, client, begin);
@@ -79,4 +88,8 @@ export class TenantTransactions {
     begun.catch(() => undefined);
     return begun;
   }
+}
+
+function setTenant(tenantId: string): string {
+  return `SELECT set_config('${TENANT_SETTING}', ${escapeLiteral(tenantId)}, true)`;
 }

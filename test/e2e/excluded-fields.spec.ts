@@ -167,7 +167,11 @@ describe('an excluded field', () => {
     const secret = 'secret-workflow-4711';
     await api.post('/workflow-ai', {
       node_config: { node_id: 'n1', prompt: 'Data {{json workflow_data}}', model: 'gpt-4o-mini' },
-      workflow_context: { name: 'Ada', ssn: secret, person: { api_key: secret, list: [{ password: secret }] } },
+      workflow_context: {
+        name: 'Ada',
+        ssn: secret,
+        person: { api_key: secret, list: [{ password: secret }] },
+      },
       execution_id: 'e1',
       wait: true,
     });

@@ -2,6 +2,10 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { JobControl } from '#libs/processing';
 
+/** Found by subject, which is indexed; a record has one of every AI field there is. */
+const OF_RECORD = `subject = ANY (ARRAY(
+  SELECT DISTINCT $2 || ':' || field FROM ai_field_configs WHERE tenant_id = $1)) AND completed_at IS NULL`;
+
 /** Takes a field out of everything that is kept. */
 @Injectable()
 export class FieldPurge {
@@ -21,7 +25,7 @@ export class FieldPurge {
   /** The record is deleted: its open jobs end, its values and what was asked about it go. */
   async dropRecord(em: EntityManager, tenantId: string, recordId: string): Promise<void> {
     await em.query('DELETE FROM ai_values WHERE tenant_id = $1 AND record_id = $2', [tenantId, recordId]);
-    await this.cancelOpen(em, tenantId, 'record_id = $2', [recordId]);
+    await this.cancelOpen(em, tenantId, OF_RECORD, [recordId]);
     await em.query(
       `DELETE FROM ai_result_cache c USING ai_executions e
         WHERE e.tenant_id = $1 AND e.record_id = $2 AND c.tenant_id = $1 AND c.execution_id = e.id`,

@@ -4,6 +4,7 @@ import { canonicalJson, type Json } from '#libs/common';
 import { PIPELINE_SCHEMAS, RECORD_STORE, type PipelineSchemas, type RecordStore } from '#libs/host';
 import {
   databaseCode,
+  INPUTS_WITHDRAWN,
   JobCancelled,
   JobDiscarded,
   JobSkipped,
@@ -75,11 +76,13 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
     const { record, field } = collected;
     const slug = field.field.slug;
     // Sent together, done in this order by the database: the record is locked first, then the AI value.
-    const [stored] = await Promise.all([
+    const [shown, kept] = await Promise.allSettled([
       this.records.storeValue(em, job.tenantId, record.id, slug, result.value),
       this.storeValue(em, job, collected, result),
     ]);
-    if (!stored) throw new JobCancelled('record_gone', 'The record or the field was deleted meanwhile.');
+    if (shown.status === 'rejected') throw shown.reason;
+    if (!shown.value) throw new JobCancelled('record_gone', 'The record or the field was deleted meanwhile.');
+    if (kept.status === 'rejected') throw kept.reason;
     await this.triggerDownstream(em, job, collected, result.value);
     return { value: result.value };
   }
@@ -110,14 +113,14 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
     return field.config.fallback_value;
   }
 
-  /** A result for a configuration that is no more is worth nothing, but the edit still deserves its value. */
+  /** A result for a configuration or inputs that are no more is worth nothing, but the edit still deserves its value. */
   async discarded(
     em: EntityManager,
     job: ClaimedJob,
     { compiled, record, field }: CollectedField,
     reason: string,
   ): Promise<void> {
-    if (reason !== 'config_changed') return;
+    if (reason !== 'config_changed' && reason !== INPUTS_WITHDRAWN) return;
     const cause = {
       origin: job.origin,
       principalId: job.principalId,

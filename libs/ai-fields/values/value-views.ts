@@ -45,7 +45,14 @@ const JOBS = `
       WHERE tenant_id = $1 AND subject = s.subject AND completed_at IS NOT NULL
       ORDER BY completed_at DESC LIMIT 1)) j`;
 
-/** Tells the state of AI values, with everything it is derived from read in two statements for any number of records. */
+/** What the state of AI values is derived from, as it was read. */
+export interface ValueFacts {
+  compiled: CompiledPipeline;
+  values: ReadonlyMap<string, ValueRow>;
+  jobs: ReadonlyMap<string, ValueJobs>;
+}
+
+/** Tells the state of AI values, with everything it is derived from read in three statements for any number of records. */
 @Injectable()
 export class AiValueViews {
   constructor(
@@ -60,16 +67,7 @@ export class AiValueViews {
     pipeline: HostPipeline,
     records: readonly HostRecord[],
   ): Promise<Map<string, Record<string, AiValueView>>> {
-    if (!pipeline.fields.some((field) => field.fieldType === 'ai_generated')) {
-      return new Map(records.map((record) => [record.id, {}]));
-    }
-    const settings = await this.settings.read(em, tenantId);
-    return this.describeCompiled(
-      em,
-      tenantId,
-      await this.configs.of(em, tenantId, pipeline, settings),
-      records,
-    );
+    return showValues(await this.facts(em, tenantId, pipeline, idsOf(records)), records);
   }
 
   /** The same for a pipeline that is compiled already. */
@@ -79,24 +77,72 @@ export class AiValueViews {
     compiled: CompiledPipeline,
     records: readonly HostRecord[],
   ): Promise<Map<string, Record<string, AiValueView>>> {
-    const slugs = compiled.pipeline.fields
-      .filter((field) => field.fieldType === 'ai_generated')
-      .map((field) => field.slug);
-    const subjects = records.flatMap((record) => slugs.map((slug) => subjectOf(record.id, slug)));
-    const [rows, jobRows] = await Promise.all([
-      readValues(
-        em,
-        tenantId,
-        records.map((record) => record.id),
-      ),
+    const { values, jobs } = await this.read(em, tenantId, compiled.pipeline, idsOf(records));
+    return showValues({ compiled, values, jobs }, records);
+  }
+
+  /**
+   * Reads what the states are derived from, so that a host that saves a record can read it together with its other
+   * statements; {@link showValues} derives them.
+   */
+  async facts(
+    em: EntityManager,
+    tenantId: string,
+    pipeline: HostPipeline,
+    recordIds: readonly string[],
+  ): Promise<ValueFacts> {
+    const [settings, read] = await Promise.all([
+      this.settings.read(em, tenantId),
+      this.read(em, tenantId, pipeline, recordIds),
+    ]);
+    return { compiled: await this.configs.of(em, tenantId, pipeline, settings), ...read };
+  }
+
+  private async read(
+    em: EntityManager,
+    tenantId: string,
+    pipeline: HostPipeline,
+    recordIds: readonly string[],
+  ): Promise<Pick<ValueFacts, 'values' | 'jobs'>> {
+    const slugs = aiSlugs(pipeline);
+    const subjects = recordIds.flatMap((id) => slugs.map((slug) => subjectOf(id, slug)));
+    const [rows, jobs] = await Promise.all([
+      readValues(em, tenantId, recordIds),
       em.query<JobRow[]>(JOBS, [tenantId, subjects]),
     ]);
     const values = new Map(rows.map((row) => [subjectOf(row.record_id, row.field), row]));
-    const jobs = jobsBySubject(jobRows);
-    return new Map(
-      records.map((record) => [record.id, describeRecord(compiled, record, slugs, values, jobs)]),
-    );
+    return { values, jobs: jobsBySubject(jobs) };
   }
+}
+
+/**
+ * The `ai` member of each record, by record id and field slug.
+ *
+ * @param queued jobs that were made after the facts were read, by {@link subjectOf} their value.
+ */
+export function showValues(
+  { compiled, values, jobs }: ValueFacts,
+  records: readonly HostRecord[],
+  queued: ReadonlyMap<string, string> = new Map(),
+): Map<string, Record<string, AiValueView>> {
+  const slugs = aiSlugs(compiled.pipeline);
+  const current = new Map(jobs);
+  for (const [subject, id] of queued) {
+    const known = jobs.get(subject) ?? {};
+    if (known.open?.status !== 'processing')
+      current.set(subject, { ...known, open: { id, status: 'pending' } });
+  }
+  return new Map(
+    records.map((record) => [record.id, describeRecord(compiled, record, slugs, values, current)]),
+  );
+}
+
+function idsOf(records: readonly HostRecord[]): string[] {
+  return records.map((record) => record.id);
+}
+
+function aiSlugs(pipeline: HostPipeline): string[] {
+  return pipeline.fields.filter((field) => field.fieldType === 'ai_generated').map((field) => field.slug);
 }
 
 function describeRecord(

@@ -82,8 +82,9 @@ export class Dispatcher implements BeforeApplicationShutdown {
       while (this.again && !this.stopped) {
         this.again = false;
         await this.pass();
+        // Asked within the loop: a wake-up that comes meanwhile starts another pass instead of being slept over.
+        if (!this.again) sleepMs = await this.untilNextDue();
       }
-      sleepMs = await this.untilNextDue();
     } catch (error) {
       if (!this.stopped) this.logger.warn(`Jobs wait, the dispatcher tries again: ${String(error)}`);
     }

@@ -75,3 +75,6 @@ export class JobSkipped extends FieldsmithError {}
 
 /** Something newer stands where the result was to go: the job ends as `discarded`. */
 export class JobDiscarded extends FieldsmithError {}
+
+/** Code of a {@link JobDiscarded}: what the value was made from was withdrawn while the call was in flight. */
+export const INPUTS_WITHDRAWN = 'inputs_withdrawn';

@@ -6,7 +6,13 @@ import { TenantTransactions } from '#libs/tenants';
 import type { ClaimedJob } from '../jobs/job.js';
 import { JobStore, type JobEnd, type RecordedCalls } from '../jobs/job-store.js';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
-import { JobCancelled, JobDiscarded, JobSkipped, type StoredResult } from './ai-process.js';
+import {
+  INPUTS_WITHDRAWN,
+  JobCancelled,
+  JobDiscarded,
+  JobSkipped,
+  type StoredResult,
+} from './ai-process.js';
 import type { AttemptCalls } from './answer-job.js';
 import { recordOf, totalsOf, type BegunJob, type CollectedJob } from './begun-job.js';
 import { databaseCode } from './database-code.js';
@@ -16,6 +22,8 @@ import { decideRetry, pauseOf, StoreFailed } from './retry-policy.js';
 const FENCED_OFF = 'FS001';
 /** The database says that the job was stopped while its call was in flight. */
 const STOPPED = 'FS004';
+/** The database says that what the value was made from may not be used any more. */
+const WITHDRAWN = 'FS005';
 
 /** Ends attempts that did not store their value. Whatever happened, the calls that were made are recorded with it. */
 @Injectable()
@@ -92,7 +100,7 @@ export class JobEnder {
     const { job, prepared } = begun;
     const code = databaseCode(error);
     if (code === FENCED_OFF) return this.recordOnly(job, recorded);
-    const cause = code === STOPPED ? new JobCancelled('cancelled', 'Stopped on request.') : error;
+    const cause = causeOf(error);
     try {
       await this.tenants.transaction(job.tenantId, async (em) => {
         await this.pauseKey(em, begun, cause);
@@ -120,7 +128,21 @@ export class JobEnder {
 /** Whether an error tells how the job ends, rather than that ending it failed. */
 function isOurs(error: unknown): boolean {
   const code = databaseCode(error);
-  return error instanceof FieldsmithError || code === FENCED_OFF || code === STOPPED;
+  return (
+    error instanceof FieldsmithError || code === FENCED_OFF || code === STOPPED || code === WITHDRAWN
+  );
+}
+
+/** What the database says, as the job's own end. */
+function causeOf(error: unknown): unknown {
+  switch (databaseCode(error)) {
+    case STOPPED:
+      return new JobCancelled('cancelled', 'Stopped on request.');
+    case WITHDRAWN:
+      return new JobDiscarded(INPUTS_WITHDRAWN, 'A field that the value was made from may not be used any more.');
+    default:
+      return error;
+  }
 }
 
 function describe(error: unknown): { errorCode: string; errorMessage: string } {

@@ -69,7 +69,8 @@ export class JobRunner {
       if (begun.saved) await recordFreeResult(em, job.tenantId, freeResult(begun, 'reused'));
       const end: JobEnd = { status: 'completed', outcome: 'generated', output, ...totalsOf(prepared, calls) };
       const recorded = recordOf(calls, { value: result.value, stored: true });
-      await Promise.all([this.keepInCache(em, begun, result), this.store.finish(em, job, end, recorded)]);
+      // The job is locked before the cache: a withdrawal takes them in this order too.
+      await Promise.all([this.store.finish(em, job, end, recorded), this.keepInCache(em, begun, result)]);
     });
   }
 

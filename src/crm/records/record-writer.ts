@@ -69,9 +69,7 @@ export class RecordWriter {
       await this.check(em, tenantId, pipeline, { given, current: row.data });
       const changes = dataChanges(row.data, given);
       if (isEmptyChange(changes)) return this.views.showSaved(em, tenantId, pipeline, row, []);
-      const saved = await merge(em, tenantId, row, changes);
-      const jobs = await this.announce(em, principal, pipeline, saved, changedValues(changes), false);
-      return this.views.showSaved(em, tenantId, pipeline, saved, jobs);
+      return this.saveChanges(em, principal, pipeline, row, changes);
     });
   }
 
@@ -84,6 +82,30 @@ export class RecordWriter {
       const payload = { record_id: recordId, pipeline_id: pipeline.id };
       await recordEvent(this.events, em, tenantId, { type: 'record.deleted', payload });
     });
+  }
+
+  /**
+   * What follows the lock needs no answer of each other, so it is sent together: the merge, the plugin's jobs, the event,
+   * and what the answer shows. The record is locked before any of it, so the order of locks holds.
+   */
+  private async saveChanges(
+    em: EntityManager,
+    principal: Principal,
+    pipeline: Pipeline,
+    row: RecordRow,
+    changes: DataChanges,
+  ): Promise<RecordView> {
+    const { tenantId } = principal;
+    const expected = { ...row, version: String(Number(row.version) + 1) };
+    const writesAiValues = pipeline.fields.some(
+      ({ slug, fieldType }) => fieldType === 'ai_generated' && slug in changedValues(changes),
+    );
+    const [saved, jobs, facts] = await Promise.all([
+      merge(em, tenantId, row, changes),
+      this.announce(em, principal, pipeline, expected, changedValues(changes), false),
+      writesAiValues ? undefined : this.views.facts(em, tenantId, pipeline, row.id),
+    ]);
+    return this.views.showSaved(em, tenantId, pipeline, saved, jobs, facts);
   }
 
   private async lock(em: EntityManager, tenantId: string, recordId: string): Promise<FoundRecord> {
@@ -120,9 +142,11 @@ export class RecordWriter {
       changed,
       origin: 'user' as const,
     };
-    const [jobs] = await this.listener.recordsSaved(em, principal, [change]);
     const payload = { record_id: id, pipeline_id: pipeline.id, version: Number(version) };
-    await recordEvent(this.events, em, principal.tenantId, { type: 'record.updated', payload });
+    const [[jobs]] = await Promise.all([
+      this.listener.recordsSaved(em, principal, [change]),
+      recordEvent(this.events, em, principal.tenantId, { type: 'record.updated', payload }),
+    ]);
     return jobs ?? [];
   }
 }

@@ -1,0 +1,157 @@
+import { jest } from '@jest/globals';
+import type { Api } from '../support/api.js';
+import { addPipeline, addSettled, ai, generate, plain } from '../support/pipelines.js';
+import { setStage, type Stage } from '../support/stage.js';
+
+jest.setTimeout(60_000);
+
+describe('of another tenant', () => {
+  let stage: Stage;
+  let api: Api;
+  let other: Api;
+  /** Ids of the first tenant, by what they are of. */
+  let ids: Record<'pipeline' | 'record' | 'job' | 'run' | 'execution' | 'user', string>;
+
+  beforeAll(async () => {
+    stage = await setStage();
+    [api, other] = [await stage.tenant('One'), await stage.tenant('Other')];
+    const fields = [plain('name'), ai('summary', { prompt: 'Summarise {name}' })];
+    const pipeline = await addPipeline(api, fields);
+    const { id: record } = await addSettled(api, pipeline, { name: 'Ada' });
+    const job = (await generate(api, record, 'summary', true)).id;
+    const { run_id: run } = await api.post(`/pipelines/${pipeline}/ai/summary/generate`, { scope: 'all' });
+    await api.settled(record);
+    const { items: history } = await api.get(`/records/${record}/ai/summary/history`);
+    const { id: user } = await api.post('/users', {
+      email: `${run}@example.com`,
+      password: 'correct horse',
+      role: 'viewer',
+    });
+    ids = { pipeline, record, job, run, execution: history[0].execution_id, user };
+  });
+
+  afterAll(() => stage.close());
+
+  /** Everything of the tenant in the database, but for what a session of the tests adds by looking. */
+  async function stateOf(tenant: Api): Promise<unknown[]> {
+    const state: unknown[] = [];
+    for (const table of [
+      'pipelines',
+      'pipeline_fields',
+      'records',
+      'users',
+      'ai_jobs',
+      'ai_values',
+      'ai_runs',
+    ]) {
+      const sql = `SELECT t.* FROM ${table} t WHERE tenant_id = $1 ORDER BY t::text`;
+      state.push(await stage.database.sql(sql, [tenant.tenantId]));
+    }
+    return state;
+  }
+
+  it('every resource is 404, whatever is asked of it, and nothing changes', async () => {
+    const { pipeline, record, job, run, execution, user } = ids;
+    const field = { name: 'More', slug: 'more', field_type: 'text' };
+    const ai_config = { prompt: 'Hello' };
+    const requests: [string, string, unknown?][] = [
+      ['GET', `/pipelines/${pipeline}`],
+      ['PATCH', `/pipelines/${pipeline}`, { name: 'Mine' }],
+      ['DELETE', `/pipelines/${pipeline}`],
+      ['POST', `/pipelines/${pipeline}/fields`, field],
+      ['PATCH', `/pipelines/${pipeline}/fields/name`, { name: 'Mine' }],
+      ['DELETE', `/pipelines/${pipeline}/fields/summary`],
+      ['GET', `/pipelines/${pipeline}/records`],
+      ['POST', `/pipelines/${pipeline}/records`, { data: { name: 'Mine' } }],
+      ['POST', `/pipelines/${pipeline}/ai/summary/generate`, { scope: 'all' }],
+      ['POST', `/pipelines/${pipeline}/ai/summary/generate`, { scope: 'all', dry_run: true }],
+      ['GET', `/pipelines/${pipeline}/ai/states`],
+      ['GET', `/records/${record}`],
+      ['PATCH', `/records/${record}`, { data: { name: 'Mine' } }],
+      ['DELETE', `/records/${record}`],
+      ['POST', `/records/${record}/ai/summary/generate`, { force: true }],
+      ['POST', `/records/${record}/ai/summary/stop`, {}],
+      ['POST', `/records/${record}/ai/summary/reset`, {}],
+      ['POST', `/records/${record}/ai/summary/restore`, { execution_id: execution }],
+      ['POST', `/records/${record}/ai/summary/feedback`, { feedback: 'thumbs_up' }],
+      ['GET', `/records/${record}/ai/summary/history`],
+      ['GET', `/ai-jobs/${job}`],
+      ['POST', `/ai-jobs/${job}/retry`],
+      ['POST', `/ai-jobs/${job}/cancel`],
+      ['GET', `/ai-runs/${run}`],
+      ['POST', `/ai-runs/${run}/stop`],
+      ['POST', '/ai-fields/preview', { pipeline_id: pipeline, ai_config }],
+      ['POST', '/ai-fields/try', { pipeline_id: pipeline, ai_config }],
+      ['PUT', `/budgets/field/${pipeline}:summary`, { limit_cents: 1 }],
+      ['PUT', `/budgets/user/${user}`, { limit_cents: 1 }],
+      ['PATCH', `/users/${user}`, { role: 'owner' }],
+      ['DELETE', `/users/${user}`],
+    ];
+    const before = await stateOf(api);
+    for (const [method, path, body] of requests) {
+      const answer = await other.call(method, path, body);
+      expect([method, path, answer.status, answer.body.code]).toEqual([method, path, 404, 'not_found']);
+    }
+    const csv = { 'content-type': 'text/csv' };
+    expect((await other.call('POST', `/pipelines/${pipeline}/import`, 'name\nMine', csv)).status).toBe(404);
+    expect(await stateOf(api)).toEqual(before);
+    expect(stage.simulator.requests().every(({ body }) => !JSON.stringify(body).includes('Hello'))).toBe(
+      true,
+    );
+  });
+
+  it('an id in a body points to nothing', async () => {
+    const mine = await addPipeline(other, [plain('name'), ai('summary', { prompt: 'Of {name}' })], 'Mine');
+    const { id } = await addSettled(other, mine, { name: 'Grace' });
+    const relation = {
+      name: 'Link',
+      slug: 'link',
+      field_type: 'relation',
+      options: { pipeline_id: ids.pipeline },
+    };
+    const linked = await other.call('POST', `/pipelines/${mine}/fields`, relation);
+    expect([linked.status, linked.body.errors[0].path]).toEqual([422, 'options.pipeline_id']);
+    const own = { ...relation, options: { pipeline_id: mine } };
+    await other.post(`/pipelines/${mine}/fields`, own);
+    const pointed = await other.call('PATCH', `/records/${id}`, { data: { link: ids.record } });
+    expect([pointed.status, pointed.body.errors[0].path]).toEqual([422, 'data.link']);
+
+    const restore = { execution_id: ids.execution };
+    expect((await other.call('POST', `/records/${id}/ai/summary/restore`, restore)).status).toBe(404);
+    const ai_config = { prompt: 'Of {name}' };
+    const draft = { pipeline_id: mine, ai_config, record_id: ids.record };
+    expect((await other.call('POST', '/ai-fields/preview', draft)).status).toBe(404);
+    const bulk = await other.post('/ai-jobs/bulk_retry', { ids: [ids.job] });
+    expect(bulk).toEqual({ retried: 0, skipped: [{ id: ids.job, reason: 'not_found' }] });
+  });
+
+  it('nothing is in any list, figure or setting', async () => {
+    const fresh = await stage.tenant('Fresh');
+    await api.patch('/ai-settings', { monthly_budget_cents: 700, default_model: 'gpt-4o' });
+    await api.ok('PUT', '/provider-keys/openai', { api_key: 'sk-of-one-1234' });
+    for (const path of ['/pipelines', '/ai-jobs', '/budgets', '/provider-keys']) {
+      expect([path, await fresh.get(path)]).toEqual([path, { items: [], next_cursor: null }]);
+    }
+    expect((await fresh.get('/users')).items.map(({ id }: { id: string }) => id)).toEqual([fresh.userId]);
+    expect((await fresh.get('/ai-analytics/usage')).items).toEqual([]);
+    const settings = await fresh.get('/ai-settings');
+    expect(settings).toMatchObject({ monthly_budget_cents: null, default_model: 'gpt-4o-mini' });
+    for (const filter of [`record_id=${ids.record}`, `pipeline_id=${ids.pipeline}`, `run_id=${ids.run}`]) {
+      expect((await fresh.get(`/ai-jobs?${filter}`)).items).toEqual([]);
+    }
+  });
+
+  it('no event is seen', async () => {
+    const seenByOther = await other.events();
+    const record = await api.post(`/pipelines/${ids.pipeline}/records`, { data: { name: 'Unseen' } });
+    await api.settled(record.id);
+    const pipeline = await addPipeline(other, [plain('name')], 'Events');
+    const own = await other.post(`/pipelines/${pipeline}/records`, { data: { name: 'Seen' } });
+    await other.until('its own event has come', async () =>
+      seenByOther.events.some(({ data }) => data['record_id'] === own.id),
+    );
+    seenByOther.close();
+    const told = JSON.stringify(seenByOther.events);
+    for (const id of [record.id, ids.pipeline, api.tenantId]) expect(told).not.toContain(id);
+  });
+});
