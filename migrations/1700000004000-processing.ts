@@ -18,7 +18,7 @@ const TABLES = `
     outcome text,
     error_code text,
     error_message text,
-    wait_reason text CHECK (wait_reason IN ('busy', 'upstream', 'budget', 'rate_limit', 'retry')),
+    wait_reason text CHECK (wait_reason IN ('pace', 'busy', 'upstream', 'budget', 'rate_limit', 'retry')),
     lane smallint NOT NULL CHECK (lane IN (0, 1)),
     priority smallint NOT NULL DEFAULT 1 CHECK (priority IN (0, 1, 2)),
     run_after timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -56,7 +56,8 @@ const TABLES = `
   CREATE UNIQUE INDEX ai_jobs_one_processing ON ai_jobs (tenant_id, subject) WHERE status = 'processing' AND subject IS NOT NULL;
   CREATE INDEX ai_jobs_to_hand ON ai_jobs (lane, tenant_id, priority, run_after, id)
     WHERE status = 'pending' AND handed_until IS NULL;
-  CREATE INDEX ai_jobs_next_due ON ai_jobs (run_after) WHERE status = 'pending' AND handed_until IS NULL;
+  -- Only jobs that wait for a moment: those due at once are not in it, and cost it nothing.
+  CREATE INDEX ai_jobs_next_due ON ai_jobs (run_after) WHERE status = 'pending' AND wait_reason IS NOT NULL;
   CREATE INDEX ai_jobs_in_flight ON ai_jobs (tenant_id, lane)
     WHERE status = 'processing' OR (status = 'pending' AND handed_until IS NOT NULL);
   CREATE INDEX ai_jobs_waiting ON ai_jobs (tenant_id, record_id) WHERE status = 'pending' AND wait_reason IN ('busy', 'upstream');
@@ -145,10 +146,10 @@ const ENQUEUE = `
         SELECT FROM ai_jobs o WHERE o.tenant_id = p_tenant AND o.subject = n.subject
            AND (o.status = 'processing' OR o.completed_at > v_now - v_pace));
       INSERT INTO ai_jobs AS j (tenant_id, id, job_type, pipeline_id, record_id, field, subject, upstream, lane, priority,
-        run_after, paced_since, max_retries, force, run_id, origin, caused_by, depth, principal_id, input, provider, model)
+        run_after, wait_reason, paced_since, max_retries, force, run_id, origin, caused_by, depth, principal_id, input, provider, model)
       VALUES (p_tenant, n.id, n.job_type, n.pipeline_id, n.record_id, n.field, n.subject, coalesce(n.upstream, '{}'),
         n.lane, coalesce(n.priority, 1), CASE WHEN v_busy THEN v_now + v_pace ELSE v_now END,
-        CASE WHEN v_busy THEN v_now END, n.max_retries, coalesce(n.force, false), n.run_id, n.origin, n.caused_by,
+        CASE WHEN v_busy THEN 'pace' END, CASE WHEN v_busy THEN v_now END, n.max_retries, coalesce(n.force, false), n.run_id, n.origin, n.caused_by,
         coalesce(n.depth, 0), n.principal_id, n.input, n.provider, n.model)
       ON CONFLICT (tenant_id, subject) WHERE status = 'pending' AND subject IS NOT NULL DO UPDATE SET
         run_after = CASE
@@ -156,7 +157,9 @@ const ENQUEUE = `
           WHEN v_busy THEN least(v_now + v_pace, coalesce(j.paced_since, v_now) + 8 * v_pace)
           ELSE least(j.run_after, v_now) END,
         paced_since = CASE WHEN v_busy THEN coalesce(j.paced_since, v_now) ELSE j.paced_since END,
-        wait_reason = CASE WHEN j.wait_reason = 'retry' THEN NULL ELSE j.wait_reason END,
+        wait_reason = CASE
+          WHEN j.wait_reason IN ('rate_limit', 'budget', 'upstream', 'busy') THEN j.wait_reason
+          WHEN v_busy THEN 'pace' END,
         handed_until = CASE WHEN excluded.lane < j.lane THEN NULL ELSE j.handed_until END,
         retry_count = 0,
         upstream = excluded.upstream,
@@ -371,7 +374,8 @@ const DISPATCH = `
 
   CREATE FUNCTION ai_next_due() RETURNS timestamptz
   LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT run_after FROM ai_jobs WHERE status = 'pending' AND handed_until IS NULL ORDER BY run_after LIMIT 1
+    SELECT run_after FROM ai_jobs WHERE status = 'pending' AND wait_reason IS NOT NULL AND run_after > clock_timestamp()
+     ORDER BY run_after LIMIT 1
   $$;`;
 
 /** Finds what a dead process left: hand-overs that nobody claimed and leases that ran out. */

@@ -7,4 +7,6 @@ export default {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: { '^.+\\.ts$': '@swc/jest' },
   testEnvironment: 'node',
+  // For a machine under load; a test waits on progress, and fails by its own patience long before.
+  testTimeout: 90_000,
 };

@@ -1,10 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import type { Json } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { LANE } from '#libs/processing';
-import { TENANT_SETTING, tenantOf, TenantSettingsStore, type TenantSettings } from '#libs/tenants';
+import { TENANT_SETTING, tenantOf, TenantSettingsStore } from '#libs/tenants';
 import { AiFieldConfigs } from './config/ai-field-configs.js';
 import type { CompiledPipeline } from './config/compile-pipeline.js';
 import { FieldPurge } from './config/field-purge.js';
@@ -32,9 +31,6 @@ export interface TriggeredJob {
   status: 'queued_on_commit';
 }
 
-/** Milliseconds for which the trigger may go by settings read before. A prompt never does: it reads them anew. */
-const SETTINGS_TTL_MS = 2_000;
-
 /**
  * What a host tells when a record changes, in its own transaction: record and jobs become visible together, or neither.
  *
@@ -48,11 +44,6 @@ const SETTINGS_TTL_MS = 2_000;
  */
 @Injectable()
 export class RecordChangeListener {
-  private readonly recentSettings = new LRUCache<string, TenantSettings>({
-    max: 10_000,
-    ttl: SETTINGS_TTL_MS,
-  });
-
   constructor(
     private readonly configs: AiFieldConfigs,
     private readonly settings: TenantSettingsStore,
@@ -91,7 +82,7 @@ export class RecordChangeListener {
     changes: readonly RecordChange[],
   ): Promise<TriggeredJob[][]> {
     const { tenantId } = principal;
-    const settings = await this.settingsOf(em, tenantId);
+    const settings = await this.settings.recent(em, tenantId);
     const wanted: { change: number; recordId: string; field: string; compiled: CompiledPipeline }[] = [];
     for (const [index, change] of changes.entries()) {
       const compiled = await this.configs.at(
@@ -139,14 +130,6 @@ export class RecordChangeListener {
       );
     }
     return triggered;
-  }
-
-  private async settingsOf(em: EntityManager, tenantId: string): Promise<TenantSettings> {
-    const recent = this.recentSettings.get(tenantId);
-    if (recent) return recent;
-    const settings = await this.settings.read(em, tenantId);
-    this.recentSettings.set(tenantId, settings);
-    return settings;
   }
 
   /** Sets the tenant in the host's transaction and restores what was there; changes no role. */

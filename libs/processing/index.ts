@@ -16,6 +16,7 @@ export { JobStore, type JobEnd, type RecordedCalls } from './jobs/job-store.js';
 export { ParseError, type Parser, type ParserOptions } from './parsers/parser.js';
 export { ParserRegistry } from './parsers/parser-registry.js';
 export {
+  INPUTS_WITHDRAWN,
   JobCancelled,
   JobDiscarded,
   JobSkipped,

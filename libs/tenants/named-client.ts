@@ -36,6 +36,12 @@ export class NamedStatementClient extends pg.Client {
   }
 }
 
+/**
+ * Statements are short and prepared: planning one anew for its parameters costs more than it can win (a look-up of four
+ * index entries took 270 µs, 60 µs with its plan kept), and compiling one never pays.
+ */
+const SETTINGS = '-c timezone=UTC -c plan_cache_mode=force_generic_plan -c jit=off';
+
 export interface ConnectionExtras {
   Client: typeof pg.Client;
   pipeline: boolean;
@@ -55,7 +61,7 @@ export function connectionExtras(options: { poolSize?: number; role?: string } =
   return {
     Client: NamedStatementClient,
     pipeline: true,
-    options: `-c role=${options.role ?? APP_ROLE} -c timezone=UTC`,
+    options: `-c role=${options.role ?? APP_ROLE} ${SETTINGS}`,
     max: options.poolSize ?? 10,
     application_name: 'fieldsmith',
   };

@@ -1,10 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
 import { TENANTS_OPTIONS, type TenantSettings, type TenantsOptions } from './tenants.options.js';
+
+const RECENT_MS = 2_000;
 
 /** Reads and changes the AI settings of a tenant. What a tenant has not set is the host's default. */
 @Injectable()
 export class TenantSettingsStore {
+  private readonly known = new LRUCache<string, TenantSettings>({ max: 10_000, ttl: RECENT_MS });
+
   constructor(@Inject(TENANTS_OPTIONS) private readonly options: TenantsOptions) {}
 
   async read(em: EntityManager, tenantId: string): Promise<TenantSettings> {
@@ -13,6 +18,18 @@ export class TenantSettingsStore {
       [tenantId],
     );
     return { ...this.options.defaults, ...row?.settings };
+  }
+
+  /**
+   * The settings as they were at most two seconds ago, for what need not be exact: which fields a change makes due, and how
+   * a state is shown. A prompt never goes by them.
+   */
+  async recent(em: EntityManager, tenantId: string): Promise<TenantSettings> {
+    const known = this.known.get(tenantId);
+    if (known) return known;
+    const settings = await this.read(em, tenantId);
+    this.known.set(tenantId, settings);
+    return settings;
   }
 
   /** Changes the settings that are named and leaves the others. */
@@ -26,6 +43,7 @@ export class TenantSettingsStore {
        ON CONFLICT (tenant_id) DO UPDATE SET settings = s.settings || excluded.settings, updated_at = now()`,
       [tenantId, JSON.stringify(changes)],
     );
+    this.known.delete(tenantId);
     return this.read(em, tenantId);
   }
 }

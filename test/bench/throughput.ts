@@ -10,8 +10,8 @@ import type { HandWrittenOptions } from './hand-written-worker.js';
 import { spreadOf } from './spread.js';
 import { addTenants, completedPerSecond, jobsToDo, pendingJobs, type Tenants } from './workload.js';
 
-const ROUNDS = 5;
-const JOBS = 5_000;
+const ROUNDS = 7;
+const JOBS = 3_000;
 const MANY = 50;
 const CONCURRENCY = 20;
 const CONNECTIONS = 8;
@@ -26,6 +26,8 @@ interface Round {
   product: number;
   handWritten: number;
 }
+
+const ORDER: (keyof Round)[] = ['product', 'handWritten'];
 
 /** A way to work on pending jobs, with the database it does that in. */
 interface Side {
@@ -52,8 +54,12 @@ export const throughput: Bench = {
       const tenants = await addTenants(ours, product.url, MANY, JOBS);
       const second = await stage.product(theirs, { ROLE: 'api', REDIS_URL: 'redis://127.0.0.1:1' });
       const copied = await addTenants(theirs, second.url, MANY, JOBS).finally(() => second.stop());
-      return await measure(productSide(ours, tenants, product), loopSide(theirs, copied, loop));
+      return await measure({
+        product: productSide(ours, tenants, product),
+        handWritten: loopSide(theirs, copied, loop),
+      });
     } finally {
+      product.process.kill('SIGCONT');
       await product.stop();
       await ended(loop);
       await ours.drop();
@@ -85,27 +91,30 @@ function productSide(database: TestDatabase, tenants: Tenants, product: RunningP
 
 /** The loop is told all jobs at once: finding and distributing them costs it nothing. */
 function loopSide(database: TestDatabase, tenants: Tenants, loop: ChildProcess): Side {
+  const gone = once(loop, 'exit').then(() => {
+    throw new Error('The hand-written loop ended: its output says why.');
+  });
+  gone.catch(() => undefined);
   return {
     database,
     tenants,
     work: async (jobs) => {
-      const done = Promise.race([once(loop, 'message'), once(loop, 'exit').then(() => undefined)]);
+      const done = new Promise((resolve) => loop.once('message', resolve));
       loop.send(jobs);
-      if (!(await done)) throw new Error('The hand-written loop ended: its output says why.');
+      await Promise.race([done, gone]);
     },
   };
 }
 
-async function measure(product: Side, loop: Side): Promise<Figure[]> {
+async function measure(sides: Record<keyof Round, Side>): Promise<Figure[]> {
   const many: Round[] = [];
   const one: Round[] = [];
   for (let round = -1; round < ROUNDS; round++) {
     for (const [which, rounds] of [['many', many] as const, ['one', one] as const]) {
-      const result = {
-        product: await rateOf(product, which, round),
-        handWritten: await rateOf(loop, which, round),
-      };
-      if (round >= 0) rounds.push(result);
+      const rates: Round = { product: 0, handWritten: 0 };
+      for (const side of round % 2 === 0 ? ORDER : ORDER.toReversed())
+        rates[side] = await rateOf(sides[side], which, round);
+      if (round >= 0) rounds.push(rates);
     }
   }
   return [...figuresOf(`${MANY} tenants`, many), ...figuresOf('one tenant', one)];

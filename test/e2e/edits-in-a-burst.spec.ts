@@ -34,7 +34,9 @@ describe('edits in a burst', () => {
     const { id } = await addSettled(api, pipelineId, { name: 'Name 0.' });
     stage.simulator.clearRequests();
 
+    const begun = performance.now();
     for (let n = 1; n <= EDITS; n += 1) await api.patch(`/records/${id}`, { data: { name: `Name ${n}.` } });
+    const most = mostCalls(performance.now() - begun);
     const record = await api.settled(id);
 
     expect(record.data).toMatchObject({ summary: 'The last summary', pitch: 'The last pitch' });
@@ -42,7 +44,7 @@ describe('edits in a burst', () => {
     const asked = prompts(stage.simulator);
     for (const verb of ['Summarise', 'Pitch']) {
       const calls = asked.filter((prompt) => prompt.startsWith(verb));
-      expect(calls.length).toBeLessThanOrEqual(3);
+      expect(calls.length).toBeLessThanOrEqual(most);
       expect(calls.at(-1)).toBe(`${verb} ${last}.`);
     }
   });
@@ -128,3 +130,11 @@ describe('edits in a burst', () => {
     expect((await edit(api, record.id, { name: 'Ada' })).data.summary).toBe('About Ada');
   });
 });
+
+/**
+ * Three, unless a busy machine took so long over the edits that they are no burst: calls of one field begin at least
+ * 250 ms apart, and one more follows the last edit.
+ */
+function mostCalls(elapsedMs: number): number {
+  return Math.max(3, 2 + Math.floor(elapsedMs / 250));
+}

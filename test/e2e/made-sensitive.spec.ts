@@ -1,68 +1,98 @@
+import { randomUUID } from 'node:crypto';
 import type { Api } from '../support/api.js';
 import { tablesHolding } from '../support/find-text.js';
 import { ledgerOf } from '../support/ledger.js';
 import { addPipeline, addRecord, addSettled, ai, plain } from '../support/pipelines.js';
-import { answering, holding } from '../support/provider-calls.js';
+import { answering, holding, prompts } from '../support/provider-calls.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-const SECRET = 'secret-salary-4711';
 
 describe('a field marked sensitive', () => {
   let stage: Stage;
   let api: Api;
   let pipelineId: string;
+  /** The value of the field; another one in each test. */
+  let secret: string;
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     stage = await setStage();
+  });
+
+  afterAll(() => stage.close());
+  beforeEach(async () => {
+    secret = `secret-${randomUUID()}`;
+    stage.simulator.clearRequests();
     api = await stage.tenant();
     pipelineId = await addPipeline(api, [
       plain('name'),
       plain('salary'),
       ai('summary', { prompt: 'Summarise {*}', cache_duration: 3600 }),
       ai('advice', { prompt: 'Advise {summary}' }),
+      ai('size', { prompt: 'Size {*}', output_type: 'number' }),
     ]);
-    stage.simulator.script(answering({ 'Summarise ': `Earns ${SECRET}`, 'Advise ': `Knows ${SECRET}` }));
+    stage.simulator.script(
+      answering({
+        'Summarise ': `Earns ${secret}`,
+        'Advise ': `Knows ${secret}`,
+        'Size ': `No number but ${secret}`,
+      }),
+    );
   });
-
-  afterEach(() => stage.close());
 
   function mark(): Promise<unknown> {
     return api.patch(`/pipelines/${pipelineId}/fields/salary`, { sensitive: true });
   }
 
   it('is purged from every prompt, answer, cached result and job made from it', async () => {
-    const { id } = await addSettled(api, pipelineId, { name: 'Ada', salary: SECRET });
-    const cached = await addSettled(api, pipelineId, { name: 'Ada', salary: SECRET });
+    const { id } = await addSettled(api, pipelineId, { name: 'Ada', salary: secret });
+    const cached = await addSettled(api, pipelineId, { name: 'Ada', salary: secret });
     expect(cached.ai.summary.cost_usd).toBe(0);
-    const before = await tablesHolding(stage.database, SECRET);
+    const before = await tablesHolding(stage.database, secret);
     expect(before).toEqual(
       expect.arrayContaining(['ai_executions', 'ai_result_cache', 'ai_values', 'records']),
     );
 
     await mark();
     // What was generated stays on the record, where people have read it, and is stale.
-    expect(await tablesHolding(stage.database, SECRET)).toEqual(['ai_values', 'records']);
+    expect(await tablesHolding(stage.database, secret)).toEqual(['ai_values', 'records']);
     const { ai: values } = await api.get(`/records/${id}`);
     expect(values.summary).toMatchObject({ state: 'stale', stale_reasons: ['inputs'] });
-    expect(values.advice).toMatchObject({ state: 'stale', stale_reasons: ['upstream'] });
+    expect(values.advice).toMatchObject({ state: 'stale', stale_reasons: ['inputs', 'upstream'] });
     const { items } = await api.get(`/records/${id}/ai/summary/history`);
     expect(items).toEqual([]);
     const rows = await ledgerOf(stage.database, api.tenantId);
-    expect(rows.filter(({ entry }) => entry === 'settled')).toHaveLength(2);
+    const paid = rows.filter(({ entry, field }) => entry === 'settled' && field !== 'size');
+    expect(paid).toHaveLength(2);
+  });
+
+  it('leaves no trace of calls that could not be read or stored', async () => {
+    await addSettled(api, pipelineId, { name: 'Ada', salary: secret });
+    const { items } = await api.get('/ai-jobs?field=size');
+    expect(items[0]).toMatchObject({ status: 'failed', error_code: 'parse_failed' });
+    expect(items[0].error_message).toContain(secret);
+    await mark();
+    expect(await tablesHolding(stage.database, secret)).toEqual(['ai_values', 'records']);
+    expect(stage.product.output()).not.toContain(secret);
   });
 
   it('is not kept by a call that was in flight, whose result is discarded', async () => {
-    stage.simulator.script([holding('Summarise ', `Earns ${SECRET}`)]);
-    const created = await addRecord(api, pipelineId, { name: 'Ada', salary: SECRET });
-    await stage.simulator.waitForRequests(1);
+    stage.simulator.script([
+      holding('Summarise ', `Earns ${secret}`),
+      ...answering({ 'Summarise ': 'Earns well', 'Advise ': 'Call', 'Size ': '3' }),
+    ]);
+    const created = await addRecord(api, pipelineId, { name: 'Ada', salary: secret });
+    await stage.simulator.waitForRequests(2);
     await mark();
     stage.simulator.release();
-    await api.job(created.ai_processing.triggered_jobs[0].job_id);
+    const jobs: { field: string; job_id: string }[] = created.ai_processing.triggered_jobs;
+    const job = await api.job(jobs.find(({ field }) => field === 'summary')!.job_id);
+    expect(job).toMatchObject({ outcome: 'discarded', error_code: 'inputs_withdrawn', output_data: {} });
     const record = await api.settled(created.id);
-    expect(await tablesHolding(stage.database, SECRET)).toEqual(['records']);
-    expect(record.data.summary).not.toContain(SECRET);
-    const [first] = await ledgerOf(stage.database, api.tenantId);
-    expect(first).toMatchObject({ entry: 'settled', outcome: 'answered' });
+    expect(await tablesHolding(stage.database, secret)).toEqual(['records']);
+    expect(record.data).toMatchObject({ summary: 'Earns well', advice: 'Call' });
+    expect(prompts(stage.simulator)).toContain('Summarise Name: Ada');
+    const rows = await ledgerOf(stage.database, api.tenantId);
+    const paid = rows.filter(({ entry, field }) => entry === 'settled' && field === 'summary');
+    expect(paid).toHaveLength(2);
   });
 
   it('is refused while a prompt names it, and the prompts are named', async () => {

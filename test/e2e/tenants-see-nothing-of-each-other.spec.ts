@@ -127,11 +127,15 @@ describe('of another tenant', () => {
 
   it('nothing is in any list, figure or setting', async () => {
     const fresh = await stage.tenant('Fresh');
-    await api.patch('/ai-settings', { monthly_budget_cents: 700, default_model: 'gpt-4o' });
-    await api.ok('PUT', '/provider-keys/openai', { api_key: 'sk-of-one-1234' });
-    for (const path of ['/pipelines', '/ai-jobs', '/budgets', '/provider-keys']) {
+    const rich = await stage.tenant('Rich');
+    await rich.patch('/ai-settings', { monthly_budget_cents: 700, default_model: 'gpt-4o' });
+    await rich.ok('PUT', '/provider-keys/openai', { api_key: 'sk-of-the-rich-1234' });
+    await api.ok('PUT', `/budgets/field/${ids.pipeline}:summary`, { limit_cents: 50 });
+    for (const path of ['/pipelines', '/ai-jobs', '/provider-keys']) {
       expect([path, await fresh.get(path)]).toEqual([path, { items: [], next_cursor: null }]);
     }
+    const { items: budgets } = await fresh.get('/budgets');
+    expect(budgets).toMatchObject([{ scope: 'tenant', scope_id: 'self', limit_cents: null, spent_cents: 0 }]);
     expect((await fresh.get('/users')).items.map(({ id }: { id: string }) => id)).toEqual([fresh.userId]);
     expect((await fresh.get('/ai-analytics/usage')).items).toEqual([]);
     const settings = await fresh.get('/ai-settings');

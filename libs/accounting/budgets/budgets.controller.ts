@@ -1,9 +1,10 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Put } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put } from '@nestjs/common';
 import { Authorize, CurrentPrincipal } from '#libs/access';
 import { centsToNano, InvalidInputError } from '#libs/common';
-import type { Principal } from '#libs/host';
+import { PIPELINE_SCHEMAS, type PipelineSchemas, type Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
 import { PutBudgetDto } from './budget.dto.js';
+import { requireSubject } from './budget-subject.js';
 import { BUDGET_SCOPES, Budgets, TENANT_SCOPE_ID, type BudgetScope, type BudgetView } from './budgets.js';
 
 @Controller('budgets')
@@ -11,6 +12,7 @@ export class BudgetsController {
   constructor(
     private readonly tenants: TenantTransactions,
     private readonly budgets: Budgets,
+    @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
   ) {}
 
   @Get()
@@ -32,6 +34,7 @@ export class BudgetsController {
   ): Promise<BudgetView> {
     const scope = checkScope(scopeName, scopeId);
     return this.tenants.transaction(tenantId, async (em) => {
+      await requireSubject(em, this.schemas, tenantId, scope, scopeId);
       await this.budgets.setLimit(em, tenantId, scope, scopeId, centsToNano(body.limit_cents));
       const all = await this.budgets.list(em, tenantId);
       return all.find((budget) => budget.scope === scope && budget.scope_id === scopeId)!;

@@ -16,7 +16,12 @@ import { ParserRegistry } from '#libs/processing';
 import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import { subjectOf } from '../generation/subject.js';
 import type { AiConfig } from './ai-config.js';
-import { compilePipeline, type CompiledPipeline, type StoredConfig } from './compile-pipeline.js';
+import {
+  compilePipeline,
+  fieldsMadeFrom,
+  type CompiledPipeline,
+  type StoredConfig,
+} from './compile-pipeline.js';
 import { readAiConfig } from './read-config.js';
 import { FieldPurge } from './field-purge.js';
 
@@ -108,7 +113,7 @@ export class AiFieldConfigs {
       slug,
     ]);
     await this.budgets.removeLimit(em, tenantId, 'field', `${pipeline.id}:${slug}`);
-    await this.purge.dropField(em, tenantId, pipeline.id, slug);
+    await this.purge.dropField(em, tenantId, pipeline.id, slug, fieldsMadeFrom(compiled, slug));
   }
 
   /** @throws FieldsmithError `field_in_use` (409) when a prompt names the field. */
@@ -122,8 +127,10 @@ export class AiFieldConfigs {
       ...pipeline,
       fields: pipeline.fields.map((field) => (field.slug === slug ? { ...field, sensitive: false } : field)),
     };
-    this.refuseIfUsed(await this.compile(em, principal.tenantId, before), slug, 'marked sensitive');
-    await this.purge.forget(em, principal.tenantId, pipeline.id, slug);
+    const compiled = await this.compile(em, principal.tenantId, before);
+    this.refuseIfUsed(compiled, slug, 'marked sensitive');
+    const madeFrom = fieldsMadeFrom(compiled, slug);
+    await this.purge.forget(em, principal.tenantId, pipeline.id, slug, madeFrom);
   }
 
   /** @throws InvalidInputError when an AI field would no longer compile. */

@@ -138,3 +138,9 @@ export function downstreamFields(compiled: CompiledPipeline, slug: string): stri
   const after = new Set(downstreamOf(compiled.graph, slug));
   return topologicalOrder(compiled.graph).filter((field) => after.has(field));
 }
+
+/** AI fields whose values are made from this field, directly or through other AI fields. */
+export function fieldsMadeFrom(compiled: CompiledPipeline, slug: string): string[] {
+  const readers = [...compiled.fields].filter(([, field]) => field.reads.has(slug)).map(([reader]) => reader);
+  return [...new Set(readers.flatMap((reader) => [reader, ...downstreamOf(compiled.graph, reader)]))];
+}

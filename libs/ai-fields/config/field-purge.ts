@@ -1,6 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { JobControl } from '#libs/processing';
+import { subjectOf } from '../generation/subject.js';
+
+/** Open jobs, locked in the order of their ids: a result in flight is discarded, and its content not recorded. */
+const WITHDRAW = `
+  UPDATE ai_jobs SET withdrawn = true WHERE tenant_id = $1 AND id IN (
+    SELECT id FROM ai_jobs WHERE tenant_id = $1 AND pipeline_id = $2 AND field = ANY ($3)
+       AND status IN ('pending', 'processing') ORDER BY id FOR UPDATE)`;
 
 /** Found by subject, which is indexed; a record has one of every AI field there is. */
 const OF_RECORD = `subject = ANY (ARRAY(
@@ -12,19 +19,29 @@ export class FieldPurge {
   constructor(private readonly jobs: JobControl) {}
 
   /** The AI field is deleted: its open jobs end and its values go; what was spent stays in the ledger. */
-  async dropField(em: EntityManager, tenantId: string, pipelineId: string, field: string): Promise<void> {
+  async dropField(
+    em: EntityManager,
+    tenantId: string,
+    pipelineId: string,
+    field: string,
+    madeFrom: readonly string[],
+  ): Promise<void> {
     await this.cancelOpen(em, tenantId, 'pipeline_id = $2 AND field = $3', [pipelineId, field]);
     await em.query('DELETE FROM ai_values WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3', [
       tenantId,
       pipelineId,
       field,
     ]);
-    await this.forget(em, tenantId, pipelineId, field);
+    await this.forget(em, tenantId, pipelineId, field, madeFrom);
   }
 
   /** The record is deleted: its open jobs end, its values and what was asked about it go. */
   async dropRecord(em: EntityManager, tenantId: string, recordId: string): Promise<void> {
-    await em.query('DELETE FROM ai_values WHERE tenant_id = $1 AND record_id = $2', [tenantId, recordId]);
+    const [values] = await em.query<[{ field: string }[], number]>(
+      'DELETE FROM ai_values WHERE tenant_id = $1 AND record_id = $2 RETURNING field',
+      [tenantId, recordId],
+    );
+    const subjects = values.map(({ field }) => subjectOf(recordId, field));
     await this.cancelOpen(em, tenantId, OF_RECORD, [recordId]);
     await em.query(
       `DELETE FROM ai_result_cache c USING ai_executions e
@@ -32,6 +49,7 @@ export class FieldPurge {
       [tenantId, recordId],
     );
     await this.blank(em, 'tenant_id = $1 AND record_id = $2', [tenantId, recordId]);
+    await this.blankJobs(em, 'tenant_id = $1 AND subject = ANY ($2)', [tenantId, subjects]);
   }
 
   async dropPipeline(em: EntityManager, tenantId: string, pipelineId: string): Promise<void> {
@@ -51,10 +69,23 @@ export class FieldPurge {
       [tenantId, pipelineId],
     );
     await this.blank(em, 'tenant_id = $1 AND pipeline_id = $2', [tenantId, pipelineId]);
+    await this.blankJobs(em, 'tenant_id = $1 AND pipeline_id = $2', [tenantId, pipelineId]);
   }
 
-  /** Prompts and answers made from the field, and results cached from them, are not kept any longer. */
-  async forget(em: EntityManager, tenantId: string, pipelineId: string, field: string): Promise<void> {
+  /**
+   * Prompts and answers made from the field, and results cached from them, are not kept any longer; what is in flight
+   * leaves none either.
+   *
+   * @param madeFrom the AI fields whose values are made from it.
+   */
+  async forget(
+    em: EntityManager,
+    tenantId: string,
+    pipelineId: string,
+    field: string,
+    madeFrom: readonly string[],
+  ): Promise<void> {
+    await em.query(WITHDRAW, [tenantId, pipelineId, madeFrom]);
     await em.query(
       `DELETE FROM ai_result_cache c USING ai_executions e
         WHERE e.tenant_id = $1 AND e.pipeline_id = $2 AND $3 = ANY (e.sources) AND c.tenant_id = $1 AND c.execution_id = e.id`,
@@ -65,16 +96,27 @@ export class FieldPurge {
       pipelineId,
       field,
     ]);
-    await em.query(
-      `UPDATE ai_jobs SET output = NULL WHERE tenant_id = $1 AND id IN (
-         SELECT job_id FROM ai_executions WHERE tenant_id = $1 AND pipeline_id = $2 AND $3 = ANY (sources))`,
+    await this.blankJobs(
+      em,
+      `tenant_id = $1 AND pipeline_id = $2 AND (field = $3 OR field IN (
+         SELECT field FROM ai_executions WHERE tenant_id = $1 AND pipeline_id = $2 AND $3 = ANY (sources)))`,
       [tenantId, pipelineId, field],
     );
   }
 
   private async blank(em: EntityManager, where: string, values: unknown[]): Promise<void> {
     await em.query(
-      `UPDATE ai_executions SET request = NULL, answer = NULL, value = NULL WHERE ${where}`,
+      `UPDATE ai_executions SET request = NULL, answer = NULL, value = NULL,
+          error_message = CASE WHEN error_code <> 'parse_failed' THEN error_message END WHERE ${where}`,
+      values,
+    );
+  }
+
+  /** Results on jobs, those of cached ones too; an answer that could not be read is quoted in the message. */
+  private async blankJobs(em: EntityManager, where: string, values: unknown[]): Promise<void> {
+    await em.query(
+      `UPDATE ai_jobs SET output = NULL, error_message = CASE WHEN error_code <> 'parse_failed' THEN error_message END
+        WHERE (output IS NOT NULL OR error_code = 'parse_failed') AND ${where}`,
       values,
     );
   }
@@ -89,10 +131,11 @@ export class FieldPurge {
       `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND status IN ('pending', 'processing') AND ${where} ORDER BY id`,
       [tenantId, ...values],
     );
-    await this.jobs.cancelMany(
-      em,
+    const ids = open.map(({ id }) => id);
+    await this.jobs.cancelMany(em, tenantId, ids);
+    await em.query('UPDATE ai_jobs SET withdrawn = true WHERE tenant_id = $1 AND id = ANY ($2)', [
       tenantId,
-      open.map(({ id }) => id),
-    );
+      ids,
+    ]);
   }
 }

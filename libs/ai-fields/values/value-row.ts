@@ -24,8 +24,10 @@ export interface ValueRow {
   feedback_comment: string | null;
 }
 
-const COLUMNS = `record_id, field, revision, generated, generated_at, execution_id, fingerprint, inputs_hash, prompt_hash,
-  config_hash, model, cost_nano, sources, override IS NOT NULL AS overridden, override, override_sources, feedback, feedback_comment`;
+/** The columns of a {@link ValueRow}, from `ai_values v`. */
+export const VALUE_COLUMNS = `v.record_id, v.field, v.revision, v.generated, v.generated_at, v.execution_id, v.fingerprint,
+  v.inputs_hash, v.prompt_hash, v.config_hash, v.model, v.cost_nano, v.sources, v.override IS NOT NULL AS overridden, v.override,
+  v.override_sources, v.feedback, v.feedback_comment`;
 
 /** The AI values of some records. */
 export async function readValues(
@@ -34,7 +36,7 @@ export async function readValues(
   recordIds: readonly string[],
 ): Promise<ValueRow[]> {
   return em.query<ValueRow[]>(
-    `SELECT ${COLUMNS} FROM ai_values WHERE tenant_id = $1 AND record_id = ANY ($2)`,
+    `SELECT ${VALUE_COLUMNS} FROM ai_values v WHERE v.tenant_id = $1 AND v.record_id = ANY ($2)`,
     [tenantId, recordIds],
   );
 }

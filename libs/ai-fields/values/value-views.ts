@@ -9,7 +9,7 @@ import { subjectOf } from '../generation/subject.js';
 import { topologicalOrder } from '../graph/dependency-graph.js';
 import { deriveState, type AiValueState, type DerivedState, type ValueJobs } from './derive-state.js';
 import { inputsHash, taintedReads } from './inputs.js';
-import { readValues, sourcesOfValue, type ValueRow } from './value-row.js';
+import { sourcesOfValue, VALUE_COLUMNS, type ValueRow } from './value-row.js';
 
 /** An AI value as the API shows it. */
 export interface AiValueView {
@@ -25,25 +25,36 @@ export interface AiValueView {
   feedback?: string;
 }
 
-interface JobRow {
+/** Everything about one value: its row, its open job, and the job that ended last. */
+interface FactRow extends ValueRow {
   subject: string;
-  id: string;
-  status: string;
-  outcome: string | null;
-  error_code: string | null;
-  error_message: string | null;
-  wait_reason: string | null;
+  known: boolean;
+  open_id: string | null;
+  open_status: 'pending' | 'processing' | null;
+  open_wait: string | null;
+  last_id: string | null;
+  last_status: string;
+  last_outcome: string | null;
+  last_code: string | null;
+  last_message: string | null;
 }
 
-/** The open job of each value and the one that ended last; both come from the index on (subject, completed_at). */
-const JOBS = `
-  SELECT s.subject, j.* FROM unnest($2::text[]) s(subject), LATERAL (
-    (SELECT id, status, outcome, error_code, error_message, wait_reason FROM ai_jobs
-      WHERE tenant_id = $1 AND subject = s.subject AND completed_at IS NULL)
-    UNION ALL
-    (SELECT id, status, outcome, error_code, error_message, wait_reason FROM ai_jobs
-      WHERE tenant_id = $1 AND subject = s.subject AND completed_at IS NOT NULL
-      ORDER BY completed_at DESC LIMIT 1)) j`;
+/** One statement, because each one more costs a save 80 µs; both jobs come from the index on (subject, completed_at). */
+const FACTS = `
+  SELECT s.record_id || ':' || s.field AS subject, v.record_id IS NOT NULL AS known, ${VALUE_COLUMNS},
+         o.id AS open_id, o.status AS open_status, o.wait_reason AS open_wait,
+         l.id AS last_id, l.status AS last_status, l.outcome AS last_outcome, l.error_code AS last_code,
+         l.error_message AS last_message
+    FROM unnest($2::text[], $3::text[]) s(record_id, field)
+    LEFT JOIN ai_values v ON v.tenant_id = $1 AND v.record_id = s.record_id AND v.field = s.field
+    LEFT JOIN LATERAL (
+      SELECT id, status, wait_reason FROM ai_jobs
+       WHERE tenant_id = $1 AND subject = s.record_id || ':' || s.field AND completed_at IS NULL
+       ORDER BY status DESC LIMIT 1) o ON true
+    LEFT JOIN LATERAL (
+      SELECT id, status, outcome, error_code, error_message FROM ai_jobs
+       WHERE tenant_id = $1 AND subject = s.record_id || ':' || s.field AND completed_at IS NOT NULL
+       ORDER BY completed_at DESC LIMIT 1) l ON true`;
 
 /** What the state of AI values is derived from, as it was read. */
 export interface ValueFacts {
@@ -52,7 +63,7 @@ export interface ValueFacts {
   jobs: ReadonlyMap<string, ValueJobs>;
 }
 
-/** Tells the state of AI values, with everything it is derived from read in three statements for any number of records. */
+/** Tells the state of AI values, with everything it is derived from read in one statement for any number of records. */
 @Injectable()
 export class AiValueViews {
   constructor(
@@ -92,7 +103,7 @@ export class AiValueViews {
     recordIds: readonly string[],
   ): Promise<ValueFacts> {
     const [settings, read] = await Promise.all([
-      this.settings.read(em, tenantId),
+      this.settings.recent(em, tenantId),
       this.read(em, tenantId, pipeline, recordIds),
     ]);
     return { compiled: await this.configs.of(em, tenantId, pipeline, settings), ...read };
@@ -104,14 +115,16 @@ export class AiValueViews {
     pipeline: HostPipeline,
     recordIds: readonly string[],
   ): Promise<Pick<ValueFacts, 'values' | 'jobs'>> {
-    const slugs = aiSlugs(pipeline);
-    const subjects = recordIds.flatMap((id) => slugs.map((slug) => subjectOf(id, slug)));
-    const [rows, jobs] = await Promise.all([
-      readValues(em, tenantId, recordIds),
-      em.query<JobRow[]>(JOBS, [tenantId, subjects]),
+    const pairs = recordIds.flatMap((id) => aiSlugs(pipeline).map((slug) => [id, slug] as const));
+    const rows = await em.query<FactRow[]>(FACTS, [
+      tenantId,
+      pairs.map(([recordId]) => recordId),
+      pairs.map(([, field]) => field),
     ]);
-    const values = new Map(rows.map((row) => [subjectOf(row.record_id, row.field), row]));
-    return { values, jobs: jobsBySubject(jobs) };
+    return {
+      values: new Map(rows.filter((row) => row.known).map((row) => [row.subject, row])),
+      jobs: new Map(rows.map((row) => [row.subject, jobsOf(row)])),
+    };
   }
 }
 
@@ -226,22 +239,19 @@ function generatedOf(row: ValueRow | undefined): Partial<AiValueView> {
   };
 }
 
-function jobsBySubject(rows: readonly JobRow[]): Map<string, ValueJobs> {
-  const bySubject = new Map<string, ValueJobs>();
-  for (const row of rows) {
-    const jobs = bySubject.get(row.subject) ?? {};
-    bySubject.set(row.subject, jobs);
-    if (row.status === 'processing' || (row.status === 'pending' && !jobs.open)) {
-      jobs.open = { id: row.id, status: row.status, waitReason: row.wait_reason ?? undefined };
-    } else if (row.status !== 'pending') {
-      jobs.last = {
-        id: row.id,
-        status: row.status,
-        outcome: row.outcome ?? undefined,
-        errorCode: row.error_code ?? undefined,
-        errorMessage: row.error_message ?? undefined,
-      };
-    }
+function jobsOf(row: FactRow): ValueJobs {
+  const jobs: ValueJobs = {};
+  if (row.open_id && row.open_status) {
+    jobs.open = { id: row.open_id, status: row.open_status, waitReason: row.open_wait ?? undefined };
   }
-  return bySubject;
+  if (row.last_id) {
+    jobs.last = {
+      id: row.last_id,
+      status: row.last_status,
+      outcome: row.last_outcome ?? undefined,
+      errorCode: row.last_code ?? undefined,
+      errorMessage: row.last_message ?? undefined,
+    };
+  }
+  return jobs;
 }

@@ -7,7 +7,7 @@ export type JobOutcome = 'generated' | 'cached' | 'unchanged' | 'discarded' | 'f
 
 export type JobOrigin = 'user' | 'import' | 'api' | 'ai' | 'workflow' | 'retry' | 'backfill';
 
-export type WaitReason = 'busy' | 'upstream' | 'budget' | 'rate_limit' | 'retry';
+export type WaitReason = 'pace' | 'busy' | 'upstream' | 'budget' | 'rate_limit' | 'retry';
 
 /** Interactive before backfill; backfill keeps a fifth. */
 export const LANE = { interactive: 0, backfill: 1 } as const;

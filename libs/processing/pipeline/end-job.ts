@@ -6,13 +6,7 @@ import { TenantTransactions } from '#libs/tenants';
 import type { ClaimedJob } from '../jobs/job.js';
 import { JobStore, type JobEnd, type RecordedCalls } from '../jobs/job-store.js';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
-import {
-  INPUTS_WITHDRAWN,
-  JobCancelled,
-  JobDiscarded,
-  JobSkipped,
-  type StoredResult,
-} from './ai-process.js';
+import { INPUTS_WITHDRAWN, JobCancelled, JobDiscarded, JobSkipped, type StoredResult } from './ai-process.js';
 import type { AttemptCalls } from './answer-job.js';
 import { recordOf, totalsOf, type BegunJob, type CollectedJob } from './begun-job.js';
 import { databaseCode } from './database-code.js';
@@ -128,9 +122,7 @@ export class JobEnder {
 /** Whether an error tells how the job ends, rather than that ending it failed. */
 function isOurs(error: unknown): boolean {
   const code = databaseCode(error);
-  return (
-    error instanceof FieldsmithError || code === FENCED_OFF || code === STOPPED || code === WITHDRAWN
-  );
+  return error instanceof FieldsmithError || code === FENCED_OFF || code === STOPPED || code === WITHDRAWN;
 }
 
 /** What the database says, as the job's own end. */
@@ -139,7 +131,10 @@ function causeOf(error: unknown): unknown {
     case STOPPED:
       return new JobCancelled('cancelled', 'Stopped on request.');
     case WITHDRAWN:
-      return new JobDiscarded(INPUTS_WITHDRAWN, 'A field that the value was made from may not be used any more.');
+      return new JobDiscarded(
+        INPUTS_WITHDRAWN,
+        'A field that the value was made from may not be used any more.',
+      );
     default:
       return error;
   }

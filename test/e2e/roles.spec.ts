@@ -1,0 +1,150 @@
+import { jest } from '@jest/globals';
+import type { Api } from '../support/api.js';
+import { addPipeline, addSettled, ai, plain } from '../support/pipelines.js';
+import { setStage, type Stage } from '../support/stage.js';
+
+jest.setTimeout(60_000);
+
+const ROLES = ['viewer', 'editor', 'admin', 'owner'] as const;
+type Role = (typeof ROLES)[number];
+
+/** Someone who asks, and ids to ask about. */
+interface Scene {
+  pipeline: string;
+  record: string;
+  execution: string;
+  user: string;
+}
+
+/** An endpoint, and the least role that may use it. Bodies are right, so that only the role can refuse. */
+const MATRIX: [Role, string, (scene: Scene) => string, unknown?][] = [
+  ['viewer', 'GET', () => '/auth/me'],
+  ['viewer', 'GET', () => '/pipelines'],
+  ['viewer', 'GET', ({ pipeline }) => `/pipelines/${pipeline}`],
+  ['viewer', 'GET', ({ pipeline }) => `/pipelines/${pipeline}/records`],
+  ['viewer', 'GET', ({ pipeline }) => `/pipelines/${pipeline}/ai/states`],
+  ['viewer', 'GET', ({ record }) => `/records/${record}`],
+  ['viewer', 'GET', ({ record }) => `/records/${record}/ai/summary/history`],
+  ['editor', 'POST', ({ pipeline }) => `/pipelines/${pipeline}/records`, { data: { name: 'Grace' } }],
+  ['editor', 'PATCH', ({ record }) => `/records/${record}`, { data: { note: 'changed' } }],
+  ['editor', 'POST', ({ record }) => `/records/${record}/ai/summary/generate`, {}],
+  ['editor', 'POST', ({ record }) => `/records/${record}/ai/summary/stop`, {}],
+  ['editor', 'POST', ({ record }) => `/records/${record}/ai/summary/reset`, {}],
+  ['editor', 'POST', ({ record }) => `/records/${record}/ai/summary/feedback`, { feedback: 'thumbs_up' }],
+  ['editor', 'POST', ({ pipeline }) => `/pipelines/${pipeline}/ai/summary/generate`, { scope: 'failed' }],
+  [
+    'editor',
+    'POST',
+    ({ pipeline }) => `/pipelines/${pipeline}/ai/summary/generate`,
+    { scope: 'all', dry_run: true },
+  ],
+  ['editor', 'GET', () => '/ai-jobs'],
+  ['admin', 'POST', () => '/pipelines', { name: 'More' }],
+  ['admin', 'PATCH', ({ pipeline }) => `/pipelines/${pipeline}`, { name: 'Leads' }],
+  ['admin', 'PATCH', ({ pipeline }) => `/pipelines/${pipeline}/fields/note`, { name: 'Note' }],
+  [
+    'admin',
+    'POST',
+    () => '/ai-fields/preview',
+    { pipeline_id: '$pipeline', ai_config: { prompt: 'Of {name}', model: 'gpt-4o-mini' } },
+  ],
+  ['admin', 'GET', () => '/ai-settings'],
+  ['admin', 'PATCH', () => '/ai-settings', { default_max_tokens: 500 }],
+  ['admin', 'GET', () => '/provider-keys'],
+  ['admin', 'GET', () => '/budgets'],
+  ['admin', 'PUT', ({ pipeline }) => `/budgets/field/${pipeline}:summary`, { limit_cents: 100 }],
+  ['admin', 'GET', () => '/ai-analytics/usage'],
+  ['admin', 'GET', () => '/ai-jobs/worker_health'],
+  ['admin', 'GET', () => '/ai-jobs/diagnostics'],
+  ['admin', 'POST', () => '/ai-jobs/queue_pending'],
+  ['admin', 'POST', () => '/ai-jobs/bulk_retry', { filter: {} }],
+  ['owner', 'GET', () => '/users'],
+  ['owner', 'PATCH', ({ user }) => `/users/${user}`, { role: 'viewer' }],
+];
+
+describe('roles', () => {
+  let stage: Stage;
+  let owner: Api;
+  let people: Record<Role, Api>;
+  let scene: Scene;
+
+  beforeAll(async () => {
+    stage = await setStage();
+    owner = await stage.tenant();
+    const [viewer, editor, admin] = [
+      await owner.as('viewer'),
+      await owner.as('editor'),
+      await owner.as('admin'),
+    ];
+    people = { viewer, editor, admin, owner };
+    const fields = [plain('name'), plain('note'), ai('summary', { prompt: 'Of {name}' })];
+    const pipeline = await addPipeline(owner, fields);
+    const { id: record } = await addSettled(owner, pipeline, { name: 'Ada' });
+    const { items } = await owner.get(`/records/${record}/ai/summary/history`);
+    const { userId: user } = await owner.as('viewer');
+    scene = { pipeline, record, execution: items[0].execution_id, user };
+  });
+
+  afterAll(() => stage.close());
+
+  it.each(MATRIX)('%s and above may: %s %s', async (least, method, path, body) => {
+    const filled: unknown = body && JSON.parse(JSON.stringify(body).replace('$pipeline', scene.pipeline));
+    for (const role of ROLES) {
+      const answer = await people[role].call(method, path(scene), filled);
+      const isAllowed = ROLES.indexOf(role) >= ROLES.indexOf(least);
+      const code = isAllowed ? undefined : 'forbidden';
+      expect([role, answer.status < 300, answer.body.code]).toEqual([role, isAllowed, code]);
+      if (!isAllowed)
+        expect([answer.status, answer.body.detail]).toEqual([403, expect.stringContaining('needs')]);
+    }
+  });
+
+  it('a 403 leaves everything as it is', async () => {
+    const before = await owner.get(`/records/${scene.record}`);
+    await people.viewer.call('PATCH', `/records/${scene.record}`, { data: { name: 'Mallory' } });
+    await people.viewer.call('DELETE', `/records/${scene.record}`);
+    await people.editor.call('DELETE', `/pipelines/${scene.pipeline}`);
+    await people.editor.call('DELETE', `/pipelines/${scene.pipeline}/fields/note`);
+    await people.viewer.call('POST', `/pipelines/${scene.pipeline}/import`, 'name\nMallory', {
+      'content-type': 'text/csv',
+    });
+    const { items } = await owner.get(`/pipelines/${scene.pipeline}/records?filter[name]=Mallory`);
+    expect(items).toEqual([]);
+    expect(await owner.get(`/records/${scene.record}`)).toEqual(before);
+    const me = await owner.get('/users');
+    expect(
+      (
+        await people.admin.call('POST', '/users', {
+          email: 'x@example.com',
+          password: 'correct horse',
+          role: 'owner',
+        })
+      ).status,
+    ).toBe(403);
+    expect(await owner.get('/users')).toEqual(me);
+  });
+
+  it('an editor sees only the jobs of their own, an admin all', async () => {
+    const { pipeline } = scene;
+    const mine = await people.editor.post(`/pipelines/${pipeline}/records`, { data: { name: 'Mine' } });
+    await owner.settled(mine.id);
+    const { items: own } = await people.editor.get('/ai-jobs?limit=200');
+    const { items: all } = await people.admin.get('/ai-jobs?limit=200');
+    expect(own.length).toBeGreaterThan(0);
+    expect(all.length).toBeGreaterThan(own.length);
+    const rows = await stage.database.sql<{ id: string }>(
+      'SELECT id FROM ai_jobs WHERE tenant_id = $1 AND principal_id = $2 ORDER BY id DESC',
+      [owner.tenantId, people.editor.userId],
+    );
+    expect(own.map(({ id }: { id: string }) => id)).toEqual(rows.map(({ id }) => id));
+    const foreign = all.find(({ id }: { id: string }) => !rows.some((row) => row.id === id));
+    for (const [method, path] of [
+      ['GET', ''],
+      ['POST', '/retry'],
+      ['POST', '/cancel'],
+    ] as const) {
+      expect((await people.editor.call(method, `/ai-jobs/${foreign.id}${path}`)).status).toBe(404);
+    }
+    expect((await people.viewer.call('GET', `/ai-jobs/${own[0].id}`)).status).toBe(403);
+  });
+});
