@@ -1,6 +1,8 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
 import { ProcessRegistry } from '#libs/processing';
 import { AiFieldConfigs } from './config/ai-field-configs.js';
+import { ConfigChecker } from './config/check-config.js';
+import { CompiledConfigs } from './config/compiled-configs.js';
 import { FieldPurge } from './config/field-purge.js';
 import { GenerationQueue } from './generation/enqueue-due.js';
 import { FieldGenerationProcess } from './generation/field-generation.process.js';
@@ -25,6 +27,8 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     AiFieldConfigs,
     AiValueEdits,
     AiValueViews,
+    CompiledConfigs,
+    ConfigChecker,
     Drafts,
     FieldGenerationProcess,
     FieldPurge,

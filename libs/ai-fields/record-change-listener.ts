@@ -4,7 +4,7 @@ import type { Json } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { LANE } from '#libs/processing';
 import { TENANT_SETTING, tenantOf, TenantSettingsStore } from '#libs/tenants';
-import { AiFieldConfigs } from './config/ai-field-configs.js';
+import { CompiledConfigs } from './config/compiled-configs.js';
 import type { CompiledPipeline } from './config/compile-pipeline.js';
 import { FieldPurge } from './config/field-purge.js';
 import { GenerationQueue } from './generation/enqueue-due.js';
@@ -45,7 +45,7 @@ export interface TriggeredJob {
 @Injectable()
 export class RecordChangeListener {
   constructor(
-    private readonly configs: AiFieldConfigs,
+    private readonly configs: CompiledConfigs,
     private readonly settings: TenantSettingsStore,
     private readonly queue: GenerationQueue,
     private readonly edits: AiValueEdits,

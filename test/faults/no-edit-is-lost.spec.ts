@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 import type pg from 'pg';
-import { AppConnections, asTenant, row } from '../support/app-connections.js';
+import { AppConnections, asTenant, isBlocked, row } from '../support/app-connections.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { claim, complete, enqueue } from '../support/job-functions.js';
 import { Random } from '../support/random.js';
@@ -40,6 +40,11 @@ describe('no edit is lost between enqueue and claim', () => {
       await enqueue(client, TENANT, [{ subject, debounceMs }]);
     });
 
+  const versionOf = async (client: pg.Client, subject: string): Promise<number> => {
+    const sql = 'SELECT version FROM test_records WHERE subject = $1';
+    return (await row<{ version: number }>(client, sql, [subject])).version;
+  };
+
   const pendingIds = async (client: pg.Client) =>
     asTenant(client, TENANT, async () => {
       const { rows } = await client.query<{ id: string }>(`SELECT id FROM ai_jobs WHERE status = 'pending'`);
@@ -51,15 +56,49 @@ describe('no edit is lost between enqueue and claim', () => {
     const claimed = await asTenant(client, TENANT, async () => {
       const job = await claim(client, TENANT, id);
       if (!job) return undefined;
-      const sql = 'SELECT version FROM test_records WHERE subject = $1';
-      const { version } = await row<{ version: number }>(client, sql, [job.subject]);
-      return { job, version };
+      return { job, version: await versionOf(client, job.subject!) };
     });
     if (!claimed) return;
     const subject = claimed.job.subject!;
     seen.set(subject, Math.max(seen.get(subject) ?? 0, claimed.version));
     await complete(client, TENANT, claimed.job);
   };
+
+  it('a claim waits for the edit that is being saved, and then reads it', async () => {
+    const [editor, worker] = connections.clients as [pg.Client, pg.Client];
+    const [id] = await enqueue(editor, TENANT, [{ subject: 'r1' }]);
+    await editor.query('BEGIN');
+    await editor.query(`UPDATE test_records SET version = version + 1 WHERE subject = 'r1'`);
+    expect(await enqueue(editor, TENANT, [{ subject: 'r1' }])).toEqual([id]);
+    const seen: Versions = new Map();
+    const working = workOn(worker, id!, seen);
+    expect(await isBlocked(database, worker, working)).toBe(true);
+    await editor.query('COMMIT');
+    await working;
+    expect(seen.get('r1')).toBe(await versionOf(editor, 'r1'));
+    expect(await pendingIds(editor)).toEqual([]);
+  });
+
+  it('an edit waits for the claim that is being made, and then gets a job of its own', async () => {
+    const [editor, worker] = connections.clients as [pg.Client, pg.Client];
+    const [id] = await enqueue(editor, TENANT, [{ subject: 'r1' }]);
+    await worker.query('BEGIN');
+    await worker.query(`SELECT set_config('app.tenant_id', $1, true)`, [TENANT]);
+    const claimed = await claim(worker, TENANT, id!);
+    const editing = edit(editor, 'r1', 0);
+    expect(await isBlocked(database, editor, editing)).toBe(true);
+    await worker.query('COMMIT');
+    await editing;
+    const pending = await pendingIds(editor);
+    expect(pending).toHaveLength(1);
+    expect(pending).not.toContain(id);
+    const seen: Versions = new Map();
+    await workOn(worker, pending[0]!, seen);
+    expect(seen.size).toBe(0);
+    await complete(worker, TENANT, claimed!);
+    await workOn(worker, pending[0]!, seen);
+    expect(seen.get('r1')).toBe(await versionOf(editor, 'r1'));
+  });
 
   it.each([1, 2, 3])('whatever the interleaving (seed %i)', async (seed) => {
     const seen: Versions = new Map();

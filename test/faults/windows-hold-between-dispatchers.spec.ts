@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
-import { AppConnections, asTenant } from '../support/app-connections.js';
+import type pg from 'pg';
+import { AppConnections, asTenant, isBlocked } from '../support/app-connections.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { claim, complete, dispatch, enqueue, type Handed } from '../support/job-functions.js';
 import { Random } from '../support/random.js';
@@ -59,6 +60,23 @@ describe('windows hold between dispatchers', () => {
     expect(fullest).toBe(WINDOW);
     expect(new Set(handed.map(({ id }) => id)).size).toBe(total);
     expect(handed).toHaveLength(total);
+  });
+
+  it('counts what another dispatcher has handed out and not committed yet', async () => {
+    const [first, second, urgent] = connections.clients as [pg.Client, pg.Client, pg.Client];
+    await enqueue(
+      first,
+      'slow',
+      Array.from({ length: 4 * WINDOW }, (_, n) => ({ subject: `${n}` })),
+    );
+    await first.query('BEGIN');
+    expect(await dispatch(first, { window: WINDOW })).toHaveLength(WINDOW);
+    // Without this one, a second dispatcher would pick the very jobs that the first has locked, and skip them.
+    await enqueue(urgent, 'slow', [{ subject: 'urgent', priority: 0 }]);
+    const other = dispatch(second, { window: WINDOW });
+    expect(await isBlocked(database, second, other)).toBe(true);
+    await first.query('COMMIT');
+    expect(await other).toEqual([]);
   });
 
   /** Claims and completes some of the jobs. @returns the others. */

@@ -48,3 +48,22 @@ export async function row<Row extends pg.QueryResultRow>(
   if (!rows[0]) throw new Error(`No row: ${sql}`);
   return rows[0];
 }
+
+/**
+ * Waits until a statement that another connection has begun waits for a lock, or has ended after all.
+ *
+ * @returns whether it waits.
+ */
+export async function isBlocked(
+  database: TestDatabase,
+  client: pg.Client,
+  begun: Promise<unknown>,
+): Promise<boolean> {
+  const { processID: pid } = client as pg.Client & { processID: number };
+  let done = false;
+  const end = (): void => void (done = true);
+  begun.then(end, end);
+  const sql = `SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'`;
+  while (!done) if ((await database.sql(sql, [pid])).length > 0) return true;
+  return false;
+}

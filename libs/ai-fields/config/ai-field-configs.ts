@@ -1,51 +1,31 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { LRUCache } from 'lru-cache';
+import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import {
   centsToNano,
   FieldsmithError,
-  nanoToCents,
   InvalidInputError,
+  nanoToCents,
   type ErrorDetail,
   type Json,
 } from '#libs/common';
-import { Budgets, PriceBook, TENANT_SCOPE_ID } from '#libs/accounting';
-import { PIPELINE_SCHEMAS, type HostPipeline, type PipelineSchemas, type Principal } from '#libs/host';
-import { ProviderRegistry } from '#libs/llm';
-import { ParserRegistry } from '#libs/processing';
-import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
+import { Budgets } from '#libs/accounting';
+import type { HostPipeline, Principal } from '#libs/host';
+import { TenantSettingsStore } from '#libs/tenants';
 import { subjectOf } from '../generation/subject.js';
-import type { AiConfig } from './ai-config.js';
-import {
-  compilePipeline,
-  fieldsMadeFrom,
-  type CompiledPipeline,
-  type StoredConfig,
-} from './compile-pipeline.js';
-import { readAiConfig } from './read-config.js';
+import { ConfigChecker } from './check-config.js';
+import { compilePipeline, fieldsMadeFrom, type CompiledPipeline } from './compile-pipeline.js';
+import { CompiledConfigs } from './compiled-configs.js';
 import { FieldPurge } from './field-purge.js';
+import { readAiConfig } from './read-config.js';
 
-interface ConfigRow {
-  field: string;
-  version: number;
-  config: AiConfig;
-}
-
-const CACHED_PIPELINES = 500;
-
-/** The configurations of AI fields: checked and saved under the host's lock on the pipeline, compiled when they are used. */
+/** The configurations of AI fields as a host changes them, each under its lock on the pipeline. */
 @Injectable()
 export class AiFieldConfigs {
-  private readonly compiled = new LRUCache<string, CompiledPipeline>({ max: CACHED_PIPELINES });
-
-  // The collaborators are what a configuration is checked against.
   constructor(
-    @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
+    private readonly configs: CompiledConfigs,
+    private readonly checker: ConfigChecker,
     private readonly settings: TenantSettingsStore,
     private readonly budgets: Budgets,
-    private readonly prices: PriceBook,
-    private readonly providers: ProviderRegistry,
-    private readonly parsers: ParserRegistry,
     private readonly purge: FieldPurge,
   ) {}
 
@@ -64,17 +44,15 @@ export class AiFieldConfigs {
   ): Promise<void> {
     const { tenantId } = principal;
     const config = readAiConfig(aiConfig);
-    const settings = await this.settings.read(em, tenantId);
-    const configs = await this.load(em, tenantId, pipeline.id);
-    configs.set(slug, { config, version: (configs.get(slug)?.version ?? 0) + 1 });
-    await this.check(em, tenantId, pipeline, slug, configs, settings);
+    const { compiled, version } = await this.checker.check(em, tenantId, pipeline, slug, config);
     await em.query(
-      `INSERT INTO ai_field_configs AS c (tenant_id, pipeline_id, field, config) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (tenant_id, pipeline_id, field) DO UPDATE SET config = excluded.config, version = c.version + 1, updated_at = now()`,
-      [tenantId, pipeline.id, slug, JSON.stringify(config)],
+      `INSERT INTO ai_field_configs (tenant_id, pipeline_id, field, config, version) VALUES ($1, $2, $3, $4, $5)
+       ON CONFLICT (tenant_id, pipeline_id, field) DO UPDATE
+         SET config = excluded.config, version = excluded.version, updated_at = now()`,
+      [tenantId, pipeline.id, slug, JSON.stringify(config), version],
     );
     await this.saveBudget(em, tenantId, `${pipeline.id}:${slug}`, config.budget_limit_cents);
-    await this.refreshUpstream(em, tenantId, compilePipeline(pipeline, configs, settings));
+    await this.refreshUpstream(em, tenantId, compiled);
   }
 
   /**
@@ -85,7 +63,7 @@ export class AiFieldConfigs {
     tenantId: string,
     pipelineId: string,
   ): Promise<Record<string, Record<string, Json>>> {
-    const configs = await this.load(em, tenantId, pipelineId);
+    const configs = await this.configs.load(em, tenantId, pipelineId);
     const shown: Record<string, Record<string, Json>> = {};
     for (const [slug, { config }] of configs) {
       const { budget_limit_cents: _saved, ...rest } = config as unknown as Record<string, Json>;
@@ -146,146 +124,13 @@ export class AiFieldConfigs {
     throw new InvalidInputError(errors, 'field_in_use');
   }
 
-  /** The compiled AI fields of a pipeline at one version, for these settings; undefined where the pipeline is gone. */
-  async at(
-    em: EntityManager,
-    tenantId: string,
-    pipelineId: string,
-    version: string,
-    settings: TenantSettings,
-  ): Promise<CompiledPipeline | undefined> {
-    const key = cacheKey(tenantId, pipelineId, version, settings);
-    const known = this.compiled.get(key);
-    if (known) return known;
-    const pipeline = await this.schemas.read(em, tenantId, pipelineId);
-    if (!pipeline) return undefined;
-    return this.remember(em, tenantId, pipeline, settings);
-  }
-
-  /** The same for a pipeline that the caller has at hand. */
-  async of(
-    em: EntityManager,
-    tenantId: string,
-    pipeline: HostPipeline,
-    settings: TenantSettings,
-  ): Promise<CompiledPipeline> {
-    return (
-      this.compiled.get(cacheKey(tenantId, pipeline.id, pipeline.version, settings)) ??
-      this.remember(em, tenantId, pipeline, settings)
-    );
-  }
-
-  /** Compiles a configuration that is not saved, among the saved ones. @throws InvalidInputError */
-  async compileDraft(
-    em: EntityManager,
-    tenantId: string,
-    pipeline: HostPipeline,
-    slug: string,
-    config: AiConfig,
-  ): Promise<CompiledPipeline> {
-    const settings = await this.settings.read(em, tenantId);
-    const configs = await this.load(em, tenantId, pipeline.id);
-    configs.set(slug, { config, version: 0 });
-    await this.check(em, tenantId, pipeline, slug, configs, settings);
-    return compilePipeline(pipeline, configs, settings);
-  }
-
-  private async remember(
-    em: EntityManager,
-    tenantId: string,
-    pipeline: HostPipeline,
-    settings: TenantSettings,
-  ): Promise<CompiledPipeline> {
-    const compiled = compilePipeline(pipeline, await this.load(em, tenantId, pipeline.id), settings);
-    this.compiled.set(cacheKey(tenantId, pipeline.id, pipeline.version, settings), compiled);
-    return compiled;
-  }
-
   private async compile(
     em: EntityManager,
     tenantId: string,
     pipeline: HostPipeline,
   ): Promise<CompiledPipeline> {
     const settings = await this.settings.read(em, tenantId);
-    return compilePipeline(pipeline, await this.load(em, tenantId, pipeline.id), settings);
-  }
-
-  private async load(
-    em: EntityManager,
-    tenantId: string,
-    pipelineId: string,
-  ): Promise<Map<string, StoredConfig>> {
-    const rows = await em.query<ConfigRow[]>(
-      'SELECT field, version, config FROM ai_field_configs WHERE tenant_id = $1 AND pipeline_id = $2 ORDER BY field',
-      [tenantId, pipelineId],
-    );
-    return new Map(rows.map(({ field, version, config }) => [field, { version, config }]));
-  }
-
-  private async check(
-    em: EntityManager,
-    tenantId: string,
-    pipeline: HostPipeline,
-    slug: string,
-    configs: ReadonlyMap<string, StoredConfig>,
-    settings: TenantSettings,
-  ): Promise<void> {
-    const { config } = configs.get(slug)!;
-    const errors: ErrorDetail[] = [
-      ...this.checkOutput(config),
-      ...(await this.checkModel(em, tenantId, config, settings)),
-    ];
-    if (config.enable_tools) {
-      errors.push({
-        path: 'ai_config.enable_tools',
-        message: 'no provider of this installation offers tools: leave it out',
-      });
-    }
-    let code = 'invalid_ai_config';
-    try {
-      compilePipeline(pipeline, configs, settings, { strict: slug });
-    } catch (error) {
-      if (!(error instanceof InvalidInputError)) throw error;
-      code = error.code;
-      errors.push(...error.errors);
-    }
-    if (errors.length > 0) throw new InvalidInputError(errors, code);
-  }
-
-  private checkOutput(config: AiConfig): ErrorDetail[] {
-    const outputType = config.output_type ?? 'text';
-    if (!this.parsers.has(outputType)) {
-      return [
-        { path: 'ai_config.output_type', message: `must be one of ${this.parsers.names().join(', ')}` },
-      ];
-    }
-    const options = { choices: config.options?.choices, schema: config.output_schema };
-    const found = this.parsers.get(outputType).check?.(options) ?? [];
-    return found.map(({ path, message }) => ({ path: outputPath(path), message }));
-  }
-
-  private async checkModel(
-    em: EntityManager,
-    tenantId: string,
-    config: AiConfig,
-    settings: TenantSettings,
-  ): Promise<ErrorDetail[]> {
-    const model = config.model ?? settings.defaultModel;
-    try {
-      const provider = this.providers.resolve({ provider: config.provider, model });
-      const tenantLimit = await this.budgets.limitOf(em, tenantId, 'tenant', TENANT_SCOPE_ID);
-      if (config.budget_limit_cents === undefined && tenantLimit === undefined) return [];
-      if (await this.prices.find(em, tenantId, provider.name, model, new Date())) return [];
-      return [
-        {
-          path: 'ai_config.model',
-          message: `"${model}" has no known price, and a budget applies: choose a model with a price, or add its price`,
-        },
-      ];
-    } catch (error) {
-      if (!(error instanceof InvalidInputError)) throw error;
-      return error.errors.map(({ path, message }) => ({ path: `ai_config.${path}`, message }));
-    }
+    return compilePipeline(pipeline, await this.configs.load(em, tenantId, pipeline.id), settings);
   }
 
   private async saveBudget(
@@ -331,22 +176,4 @@ export class AiFieldConfigs {
       { status: 409, errors },
     );
   }
-}
-
-function outputPath(path: string): string {
-  if (path.startsWith('choices')) return `ai_config.options.${path}`;
-  return path.startsWith('schema') ? path.replace(/^schema/, 'ai_config.output_schema') : `ai_config.${path}`;
-}
-
-function cacheKey(tenantId: string, pipelineId: string, version: string, settings: TenantSettings): string {
-  const { deniedFields, defaultModel, defaultMaxTokens, defaultTemperature } = settings;
-  return JSON.stringify([
-    tenantId,
-    pipelineId,
-    version,
-    deniedFields,
-    defaultModel,
-    defaultMaxTokens,
-    defaultTemperature,
-  ]);
 }

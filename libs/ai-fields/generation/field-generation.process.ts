@@ -14,7 +14,7 @@ import {
   type StoredResult,
 } from '#libs/processing';
 import { TenantSettingsStore } from '#libs/tenants';
-import { AiFieldConfigs } from '../config/ai-field-configs.js';
+import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledField } from '../config/compile-field.js';
 import { findDue } from '../graph/find-due.js';
 import { inputsHash, taintedReads } from '../values/inputs.js';
@@ -38,7 +38,7 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
   constructor(
     @Inject(RECORD_STORE) private readonly records: RecordStore,
     @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
-    private readonly configs: AiFieldConfigs,
+    private readonly configs: CompiledConfigs,
     private readonly settings: TenantSettingsStore,
     private readonly queue: GenerationQueue,
   ) {}

@@ -20,7 +20,7 @@ import {
   type PreparedCall,
 } from '#libs/processing';
 import { TenantSettingsStore, TenantTransactions } from '#libs/tenants';
-import { AiFieldConfigs } from '../config/ai-field-configs.js';
+import { ConfigChecker } from '../config/check-config.js';
 import { readAiConfig } from '../config/read-config.js';
 import type { CollectedField } from '../generation/collected-field.js';
 import { promptField } from '../generation/prompt-field.js';
@@ -70,7 +70,7 @@ export class Drafts {
     @Inject(RECORD_STORE) private readonly records: RecordStore,
     private readonly tenants: TenantTransactions,
     private readonly settings: TenantSettingsStore,
-    private readonly configs: AiFieldConfigs,
+    private readonly checker: ConfigChecker,
     private readonly preparer: CallPreparer,
     private readonly answerer: JobAnswerer,
     private readonly jobs: JobStore,
@@ -150,7 +150,7 @@ export class Drafts {
     const pipeline = await this.schemas.read(em, tenantId, draft.pipelineId);
     if (!pipeline) throw new NotFoundError('pipeline', draft.pipelineId);
     const slug = draft.field ?? DRAFT_SLUG;
-    const compiled = await this.configs.compileDraft(em, tenantId, withField(pipeline, slug), slug, config);
+    const { compiled } = await this.checker.check(em, tenantId, withField(pipeline, slug), slug, config);
     const field = compiled.fields.get(slug);
     if (!field) throw new NotFoundError('AI field', slug);
     const record = await this.recordToShow(em, tenantId, pipeline, draft.recordId);

@@ -11,7 +11,7 @@ import {
 } from '#libs/host';
 import { JobControl, LANE } from '#libs/processing';
 import { TenantSettingsStore, TenantTransactions } from '#libs/tenants';
-import { AiFieldConfigs } from '../config/ai-field-configs.js';
+import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledPipeline } from '../config/compile-pipeline.js';
 import { GenerationQueue } from '../generation/enqueue-due.js';
 import type { AiValueState } from '../values/derive-state.js';
@@ -71,7 +71,7 @@ export class GenerationRuns {
     @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
     @Inject(RECORD_SCANNER) private readonly scanner: RecordScanner,
     private readonly tenants: TenantTransactions,
-    private readonly configs: AiFieldConfigs,
+    private readonly configs: CompiledConfigs,
     private readonly settings: TenantSettingsStore,
     private readonly views: AiValueViews,
     private readonly queue: GenerationQueue,

@@ -4,7 +4,7 @@ import { FieldsmithError, nanoToUsd, NotFoundError, type Json } from '#libs/comm
 import { RECORD_STORE, type HostRecord, type Principal, type RecordStore } from '#libs/host';
 import { JobControl, LANE } from '#libs/processing';
 import { TenantSettingsStore } from '#libs/tenants';
-import { AiFieldConfigs } from '../config/ai-field-configs.js';
+import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledPipeline } from '../config/compile-pipeline.js';
 import { GenerationQueue } from '../generation/enqueue-due.js';
 import { subjectOf } from '../generation/subject.js';
@@ -52,7 +52,7 @@ export class ValueActions {
   // The collaborators are what an action touches: the record, its configuration, its jobs.
   constructor(
     @Inject(RECORD_STORE) private readonly records: RecordStore,
-    private readonly configs: AiFieldConfigs,
+    private readonly configs: CompiledConfigs,
     private readonly settings: TenantSettingsStore,
     private readonly queue: GenerationQueue,
     private readonly edits: AiValueEdits,

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { nanoToUsd, type Json } from '#libs/common';
 import type { HostPipeline, HostRecord } from '#libs/host';
 import { TenantSettingsStore } from '#libs/tenants';
-import { AiFieldConfigs } from '../config/ai-field-configs.js';
+import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledPipeline } from '../config/compile-pipeline.js';
 import { subjectOf } from '../generation/subject.js';
 import { topologicalOrder } from '../graph/dependency-graph.js';
@@ -67,7 +67,7 @@ export interface ValueFacts {
 @Injectable()
 export class AiValueViews {
   constructor(
-    private readonly configs: AiFieldConfigs,
+    private readonly configs: CompiledConfigs,
     private readonly settings: TenantSettingsStore,
   ) {}
 
