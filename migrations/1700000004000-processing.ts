@@ -273,6 +273,13 @@ const FINISH = `
       'field', j.field, 'status', v_status, 'outcome', p_end->>'outcome', 'error_code', v_code)
       FROM unnest(CASE WHEN j.record_id IS NULL OR v_status = 'pending' THEN ARRAY['ai_job.changed']
                   ELSE ARRAY['ai_job.changed', 'ai_value.changed'] END) t;
+    IF p_end ? 'reusable' THEN
+      INSERT INTO ai_result_cache (tenant_id, fingerprint, value, execution_id, model, sources)
+      SELECT p_tenant, r->>'fingerprint', r->'value', (r->>'execution_id')::uuid, r->>'model',
+             ARRAY(SELECT jsonb_array_elements_text(r->'sources')) FROM (SELECT p_end->'reusable') x(r)
+      ON CONFLICT (tenant_id, fingerprint) DO UPDATE SET value = excluded.value, execution_id = excluded.execution_id,
+        model = excluded.model, sources = excluded.sources, created_at = clock_timestamp();
+    END IF;
     PERFORM ai_record_calls(p_tenant, p_executions, p_calls);
     RETURN v_status;
   END $$;

@@ -17,7 +17,12 @@ export class TenantSettingsStore {
       'SELECT settings FROM ai_settings WHERE tenant_id = $1',
       [tenantId],
     );
-    return { ...this.options.defaults, ...row?.settings };
+    return this.complete(row?.settings);
+  }
+
+  /** Settings as they are stored, with the host's defaults for what the tenant has not set. */
+  complete(stored: Partial<TenantSettings> | null | undefined): TenantSettings {
+    return { ...this.options.defaults, ...stored };
   }
 
   /**

@@ -24,7 +24,6 @@ const MATRIX: [Role, string, string, unknown?][] = [
   ['editor', 'PATCH', '/records/:record', { data: { note: 'changed' } }],
   ['editor', 'POST', '/records/:record/ai/summary/generate', {}],
   ['editor', 'POST', '/records/:record/ai/summary/stop', {}],
-  ['editor', 'POST', '/records/:record/ai/summary/reset', {}],
   ['editor', 'POST', '/records/:record/ai/summary/feedback', { feedback: 'thumbs_up' }],
   ['editor', 'POST', '/pipelines/:pipeline/ai/summary/generate', { scope: 'failed' }],
   ['editor', 'POST', '/pipelines/:pipeline/ai/summary/generate', { scope: 'all', dry_run: true }],
@@ -89,6 +88,21 @@ describe('roles', () => {
       expect([role, answer.status < 300, answer.body.code]).toEqual([role, isAllowed, code]);
       if (!isAllowed)
         expect([answer.status, answer.body.detail]).toEqual([403, expect.stringContaining('needs')]);
+    }
+  });
+
+  it('editor and above may reset and restore a value', async () => {
+    const base = `/records/${scene.record}/ai/summary`;
+    const { items } = await owner.get(`${base}/history`);
+    const restore = { execution_id: items[0].execution_id };
+    for (const role of ROLES) {
+      const expected = role === 'viewer' ? 403 : 200;
+      await owner.patch(`/records/${scene.record}`, { data: { summary: `Written before ${role}` } });
+      expect([role, (await people[role].call('POST', `${base}/reset`)).status]).toEqual([role, expected]);
+      expect([role, (await people[role].call('POST', `${base}/restore`, restore)).status]).toEqual([
+        role,
+        expected,
+      ]);
     }
   });
 

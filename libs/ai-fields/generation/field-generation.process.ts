@@ -13,7 +13,6 @@ import {
   type PromptedCall,
   type StoredResult,
 } from '#libs/processing';
-import { TenantSettingsStore } from '#libs/tenants';
 import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledField } from '../config/compile-field.js';
 import { findDue } from '../graph/find-due.js';
@@ -39,16 +38,14 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
     @Inject(RECORD_STORE) private readonly records: RecordStore,
     @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
     private readonly configs: CompiledConfigs,
-    private readonly settings: TenantSettingsStore,
     private readonly queue: GenerationQueue,
   ) {}
 
   async collect(em: EntityManager, job: ClaimedJob): Promise<CollectedField> {
-    const { tenantId, recordId = '', field: slug = '' } = job;
-    const [record, rows, settings] = await Promise.all([
+    const { tenantId, recordId = '', field: slug = '', settings } = job;
+    const [record, rows] = await Promise.all([
       this.records.read(em, tenantId, recordId),
       readValues(em, tenantId, [recordId]),
-      this.settings.read(em, tenantId),
     ]);
     if (!record) throw new JobCancelled('record_gone', 'The record was deleted.');
     const compiled = await this.configs.at(em, tenantId, record.pipelineId, record.pipelineVersion, settings);

@@ -9,7 +9,7 @@ import {
   type StoredResult,
 } from '#libs/processing';
 import { compilePrompt, isDenied, type CompiledPrompt } from '#libs/prompt-language';
-import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
+import type { TenantSettings } from '#libs/tenants';
 
 export const WORKFLOW_NODE = 'workflow_node';
 
@@ -45,10 +45,7 @@ interface CollectedNode {
 export class WorkflowNodeProcess implements AiProcess<CollectedNode> {
   readonly type = WORKFLOW_NODE;
 
-  constructor(
-    private readonly settings: TenantSettingsStore,
-    private readonly parsers: ParserRegistry,
-  ) {}
+  constructor(private readonly parsers: ParserRegistry) {}
 
   /** Checks a node and leaves denied keys out of its context. @throws InvalidInputError with every error. */
   accept(
@@ -79,11 +76,8 @@ export class WorkflowNodeProcess implements AiProcess<CollectedNode> {
     return { node, context: allowed, execution_id: executionId };
   }
 
-  async collect(em: EntityManager, job: ClaimedJob): Promise<CollectedNode> {
-    return {
-      input: job.input as unknown as WorkflowInput,
-      settings: await this.settings.read(em, job.tenantId),
-    };
+  collect(_em: EntityManager, job: ClaimedJob): Promise<CollectedNode> {
+    return Promise.resolve({ input: job.input as unknown as WorkflowInput, settings: job.settings });
   }
 
   prompt(_job: ClaimedJob, { input, settings }: CollectedNode): PromptedCall {

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { newId } from '#libs/common';
+import { newId, type Json } from '#libs/common';
 import { EventLog, Wakeups } from '#libs/events';
-import { afterCommit } from '#libs/tenants';
+import { afterCommit, TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
 import {
   toClaimedJob,
@@ -26,6 +26,8 @@ export interface JobEnd {
   /** Whether this used up one retry. */
   retry?: boolean;
   output?: object;
+  /** Kept in the result cache, written last so that the order of locks is job, then cache. */
+  reusable?: ReusableResult;
   /** The configuration that the attempt went by. */
   config?: object;
   provider?: string;
@@ -40,7 +42,20 @@ export interface RecordedCalls {
   settlements: object[];
 }
 
+/** A result that equal requests may be answered with. */
+export interface ReusableResult {
+  fingerprint: string;
+  value: Json;
+  executionId: string;
+  model: string;
+  sources: string[];
+}
+
 export const NO_CALLS: RecordedCalls = { executions: [], settlements: [] };
+
+/** The settings come with the claim: a statement less for every job. */
+const CLAIM = `
+  SELECT j.*, s.settings FROM ai_claim_job($1, $2, $3, $4) j LEFT JOIN ai_settings s ON s.tenant_id = j.tenant_id`;
 
 /** The statements that change a job's row. Each is one database function, so that each is one round trip. */
 @Injectable()
@@ -49,6 +64,7 @@ export class JobStore {
     @Inject(PROCESSING_OPTIONS) private readonly options: ProcessingOptions,
     private readonly events: EventLog,
     private readonly wakeups: Wakeups,
+    private readonly settings: TenantSettingsStore,
   ) {}
 
   /**
@@ -74,14 +90,15 @@ export class JobStore {
     jobId: string,
     workerId: string,
   ): Promise<ClaimedJob | undefined> {
-    const rows = await em.query<JobRow[]>('SELECT * FROM ai_claim_job($1, $2, $3, $4)', [
+    const rows = await em.query<(JobRow & { settings: Partial<TenantSettings> | null })[]>(CLAIM, [
       tenantId,
       jobId,
       workerId,
       this.options.leaseMs,
     ]);
+    const [row] = rows;
     this.events.announce(em, tenantId);
-    return rows[0] && toClaimedJob(rows[0]);
+    return row && toClaimedJob(row, this.settings.complete(row.settings));
   }
 
   /**
@@ -174,6 +191,13 @@ function endRow(end: JobEnd): object {
     retry: end.retry ?? false,
     output: end.output,
     config: end.config,
+    reusable: end.reusable && {
+      fingerprint: end.reusable.fingerprint,
+      value: end.reusable.value,
+      execution_id: end.reusable.executionId,
+      model: end.reusable.model,
+      sources: end.reusable.sources,
+    },
     provider: end.provider,
     model: end.model,
     tokens: end.tokens,

@@ -1,4 +1,5 @@
 import type { Json } from '#libs/common';
+import type { TenantSettings } from '#libs/tenants';
 
 export type JobStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'cancelled';
 
@@ -63,6 +64,8 @@ export interface ClaimedJob {
   depth: number;
   principalId: string;
   input: Record<string, Json>;
+  /** The tenant's settings at the moment of the claim. */
+  settings: TenantSettings;
 }
 
 /** What is delivered: ids only. The row is the truth, so a lost, late or double hint does no harm. */
@@ -92,7 +95,7 @@ export interface JobRow {
   input: Record<string, Json> | null;
 }
 
-export function toClaimedJob(row: JobRow): ClaimedJob {
+export function toClaimedJob(row: JobRow, settings: TenantSettings): ClaimedJob {
   return {
     tenantId: row.tenant_id,
     id: row.id,
@@ -111,5 +114,6 @@ export function toClaimedJob(row: JobRow): ClaimedJob {
     depth: row.depth,
     principalId: row.principal_id,
     input: row.input ?? {},
+    settings,
   };
 }

@@ -34,15 +34,6 @@ export class ResultCache {
     return row && { value: row.value, executionId: row.execution_id, model: row.model, sources: row.sources };
   }
 
-  async keep(em: EntityManager, tenantId: string, fingerprint: string, result: CachedResult): Promise<void> {
-    await em.query(
-      `INSERT INTO ai_result_cache (tenant_id, fingerprint, value, execution_id, model, sources) VALUES ($1, $2, $3, $4, $5, $6)
-       ON CONFLICT (tenant_id, fingerprint) DO UPDATE SET value = excluded.value, execution_id = excluded.execution_id,
-         model = excluded.model, sources = excluded.sources, created_at = clock_timestamp()`,
-      [tenantId, fingerprint, JSON.stringify(result.value), result.executionId, result.model, result.sources],
-    );
-  }
-
   /** The answer that an earlier attempt of this job paid for and could not store. */
   async answerOf(
     em: EntityManager,

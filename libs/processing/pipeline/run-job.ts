@@ -1,15 +1,13 @@
 import { Injectable } from '@nestjs/common';
-import type { EntityManager } from 'typeorm';
 import { recordFreeResult } from '#libs/accounting';
 import { TenantTransactions } from '#libs/tenants';
 import type { ClaimedJob, JobHint } from '../jobs/job.js';
-import { JobStore, type JobEnd } from '../jobs/job-store.js';
+import { JobStore, type JobEnd, type ReusableResult } from '../jobs/job-store.js';
 import type { StoredResult } from './ai-process.js';
 import { JobAnswerer, type AttemptCalls } from './answer-job.js';
 import { JobBeginner } from './begin-job.js';
 import { freeResult, recordOf, totalsOf, type BegunJob } from './begun-job.js';
 import { JobEnder } from './end-job.js';
-import { ResultCache } from './result-cache.js';
 
 /**
  * Runs one job through the five steps: collect and prompt in the transaction that claims it, the call with no
@@ -22,7 +20,6 @@ export class JobRunner {
     private readonly store: JobStore,
     private readonly beginner: JobBeginner,
     private readonly answerer: JobAnswerer,
-    private readonly cache: ResultCache,
     private readonly ender: JobEnder,
   ) {}
 
@@ -67,18 +64,18 @@ export class JobRunner {
     await this.tenants.transaction(job.tenantId, async (em) => {
       const output = await process.store(em, job, collected, result);
       if (begun.saved) await recordFreeResult(em, job.tenantId, freeResult(begun, 'reused'));
-      const end: JobEnd = { status: 'completed', outcome: 'generated', output, ...totalsOf(prepared, calls) };
-      const recorded = recordOf(calls, { value: result.value, stored: true });
-      // The job is locked before the cache: a withdrawal takes them in this order too.
-      await Promise.all([this.store.finish(em, job, end, recorded), this.keepInCache(em, begun, result)]);
+      const reusable = reusableOf(begun, result);
+      const totals = totalsOf(prepared, calls);
+      const end: JobEnd = { status: 'completed', outcome: 'generated', output, reusable, ...totals };
+      await this.store.finish(em, job, end, recordOf(calls, { value: result.value, stored: true }));
     });
   }
+}
 
-  private async keepInCache(em: EntityManager, begun: BegunJob, result: StoredResult): Promise<void> {
-    const { prompted, fingerprint } = begun.prepared;
-    if (prompted.cacheSeconds <= 0 || !result.executionId) return;
-    const { value, executionId, sources } = result;
-    const kept = { value, executionId, sources, model: prompted.model };
-    await this.cache.keep(em, begun.job.tenantId, fingerprint, kept);
-  }
+/** What equal requests of the tenant may be answered with, where the configuration allows any. */
+function reusableOf({ prepared }: BegunJob, result: StoredResult): ReusableResult | undefined {
+  const { prompted, fingerprint } = prepared;
+  if (prompted.cacheSeconds <= 0 || !result.executionId) return undefined;
+  const { value, executionId, sources } = result;
+  return { fingerprint, value, executionId, sources, model: prompted.model };
 }
