@@ -63,6 +63,8 @@ export class ProblemFilter implements ExceptionFilter {
         this.logger.error(loggableError(error));
       return problem(error.status, error.code, error.message, error.errors);
     }
+    // The adapter of the framework wraps what a body parser throws.
+    if (error instanceof HttpException && isParserError(error.cause)) return fromParserError(error.cause);
     if (error instanceof HttpException) return fromHttpException(error);
     if (isParserError(error)) return fromParserError(error);
     this.logger.error(loggableError(error));

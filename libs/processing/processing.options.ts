@@ -6,7 +6,7 @@ export interface ProcessingOptions {
   concurrency: number;
   /** Jobs of one tenant in flight at once, in each lane, over all processes. */
   tenantWindow: number;
-  /** Milliseconds a worker may be silent before its job goes to another. */
+  /** Milliseconds a worker may be silent before its job, or one that it was handed, goes to another. */
   leaseMs: number;
   /** Milliseconds between looks for what a dead process left. */
   sweepIntervalMs: number;

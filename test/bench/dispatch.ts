@@ -17,11 +17,20 @@ const DISPATCH = {
   name: 'dispatch',
   text: 'SELECT tenant_id, id FROM ai_dispatch_jobs($1, $2, $3, $4, $5, $6)',
 };
+/** What any answer takes, so that the load of the machine shows. */
+const ROUND_TRIP = { name: 'round_trip', text: 'SELECT $1::int' };
 const TAKE_BACK = 'UPDATE ai_jobs SET handed_until = NULL WHERE handed_until IS NOT NULL';
 
 interface Handed {
   tenant_id: string;
   id: string;
+}
+
+/** Milliseconds of each turn of a round. */
+interface Times {
+  all: number[];
+  own: number[];
+  roundTrip: number[];
 }
 
 /** Handing out jobs while a great many wait, to everybody in turn and to a tenant that has just saved something. */
@@ -59,10 +68,10 @@ async function fill(database: TestDatabase): Promise<void> {
 }
 
 async function measure(database: TestDatabase, client: pg.Client): Promise<Figure[]> {
-  const rounds: { all: number[]; own: number[] }[] = [];
+  const rounds: Times[] = [];
   let cursor = '';
   for (let round = -1; round < ROUNDS; round++) {
-    const times = { all: [] as number[], own: [] as number[] };
+    const times: Times = { all: [], own: [], roundTrip: [] };
     for (let turn = 0; turn < (round < 0 ? WARM_UP : TURNS); turn++) {
       const all = await handOut(client, { limit: 100, after: cursor, only: null }, 100);
       cursor = all.last >= 'tenant-28' ? '' : all.last;
@@ -72,6 +81,9 @@ async function measure(database: TestDatabase, client: pg.Client): Promise<Figur
       await database.sql(TAKE_BACK);
       times.all.push(all.ms);
       times.own.push(own.ms);
+      const started = performance.now();
+      await client.query({ ...ROUND_TRIP, values: [1] });
+      times.roundTrip.push(performance.now() - started);
     }
     if (round >= 0) rounds.push(times);
   }
@@ -94,13 +106,14 @@ async function handOut(
   return { ms, last: rows.reduce((last, row) => (row.tenant_id > last ? row.tenant_id : last), '') };
 }
 
-function figuresOf(rounds: { all: number[]; own: number[] }[]): Figure[] {
-  const at = (side: 'all' | 'own', share: number) =>
+function figuresOf(rounds: Times[]): Figure[] {
+  const at = (side: keyof Times, share: number) =>
     spreadOf(rounds.map((times) => quantile(times[side], share)));
   return [
     { name: '100 of all tenants, p50', unit: 'ms', spread: at('all', 0.5) },
     { name: '100 of all tenants, p95', unit: 'ms', spread: at('all', 0.95), target: { atMost: 25 } },
     { name: 'one tenant, p50', unit: 'ms', spread: at('own', 0.5) },
     { name: 'one tenant, p95', unit: 'ms', spread: at('own', 0.95), target: { atMost: 3 } },
+    { name: 'a bare round trip, p95', unit: 'ms', spread: at('roundTrip', 0.95) },
   ];
 }

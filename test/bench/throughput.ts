@@ -8,10 +8,10 @@ import type { Bench, Figure } from './bench.js';
 import type { Hint } from './hand-written-job.js';
 import type { HandWrittenOptions } from './hand-written-worker.js';
 import { spreadOf } from './spread.js';
-import { addTenants, completedPerSecond, jobsToDo, pendingJobs, type Tenants } from './workload.js';
+import { addTenants, areDone, completedPerSecond, jobsToDo, type Tenants } from './workload.js';
 
 const ROUNDS = 7;
-const JOBS = 3_000;
+const JOBS = 2_500;
 const MANY = 50;
 const CONCURRENCY = 20;
 const CONNECTIONS = 8;
@@ -83,7 +83,7 @@ function productSide(database: TestDatabase, tenants: Tenants, product: RunningP
     tenants,
     work: async () => {
       product.process.kill('SIGCONT');
-      while ((await pendingJobs(database)) > 0) await new Promise((resolve) => setTimeout(resolve, 200));
+      while (!(await areDone(database))) await new Promise((resolve) => setTimeout(resolve, 200));
       product.process.kill('SIGSTOP');
     },
   };

@@ -58,11 +58,14 @@ export async function jobsToDo(database: TestDatabase, tenants: string[], mark: 
   );
 }
 
-export async function pendingJobs(database: TestDatabase): Promise<number> {
-  const [found] = await database.sql<{ jobs: number }>(
+/** Whether no job is left to do. Asked often, so that it must cost next to nothing while there are many. */
+export async function areDone(database: TestDatabase): Promise<boolean> {
+  const [waiting] = await database.sql<{ due: Date | null }>('SELECT ai_next_due() AS due');
+  if (waiting!.due) return false;
+  const [left] = await database.sql<{ jobs: number }>(
     `SELECT count(*)::int AS jobs FROM ai_jobs WHERE status IN ('pending', 'processing')`,
   );
-  return found!.jobs;
+  return left!.jobs === 0;
 }
 
 /** The pace between the tenth and the ninetieth hundredth. @throws unless every job has generated a value. */

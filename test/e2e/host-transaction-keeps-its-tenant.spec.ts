@@ -91,7 +91,9 @@ describe("the listener inside of a host's transaction", () => {
       throw new Error('The host changed its mind.');
     });
     await expect(rolledBack).rejects.toThrow('The host changed its mind.');
-    const { items } = await api.get(`/ai-jobs?record_id=${record.id}`);
-    expect(items.every(({ cause }: { cause: { origin: string } }) => cause.origin !== 'api')).toBe(true);
+    const jobs = await stage.database.sql(`SELECT id FROM ai_jobs WHERE record_id = $1 AND origin = 'api'`, [
+      record.id,
+    ]);
+    expect(jobs).toEqual([]);
   });
 });

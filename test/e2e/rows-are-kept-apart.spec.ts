@@ -24,6 +24,10 @@ describe('rows of a tenant', () => {
     stage = await setStage();
     [api, other] = [await stage.tenant('One'), await stage.tenant('Other')];
     for (const each of [api, other]) await useEverything(each);
+    await api.until('nothing moves any more', async () => {
+      const moving = `SELECT FROM ai_holds UNION ALL SELECT FROM ai_jobs WHERE status IN ('pending', 'processing')`;
+      return (await stage.database.sql(moving)).length === 0;
+    });
     connections = await AppConnections.open(stage.database, 1);
     client = connections.first;
     const found = await stage.database.sql<{ name: string; has_tenant: boolean }>(`

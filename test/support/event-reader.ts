@@ -8,10 +8,14 @@ export interface SeenEvent {
 /** Reads the event stream of a tenant and wakes whoever waits for something to happen. */
 export class EventReader {
   readonly events: SeenEvent[] = [];
+  /** Resolves when the stream has ended, whoever ended it. */
+  readonly ended: Promise<void>;
   private readonly abort = new AbortController();
   private readonly waiters = new Set<() => void>();
 
-  private constructor(private readonly response: Response) {}
+  private constructor(private readonly response: Response) {
+    this.ended = this.read();
+  }
 
   static async open(url: string, token: string, lastEventId?: string): Promise<EventReader> {
     const headers: Record<string, string> = { authorization: `Bearer ${token}` };
@@ -22,7 +26,6 @@ export class EventReader {
       throw new Error(`GET /events answered ${response.status}: ${await response.text()}`);
     const reader = new EventReader(response);
     reader.abort.signal.addEventListener('abort', () => abort.abort());
-    void reader.read();
     return reader;
   }
 

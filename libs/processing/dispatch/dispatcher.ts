@@ -6,8 +6,6 @@ import { DELIVERY, type Delivery } from '../delivery/delivery.js';
 import { LANE, type JobHint, type Lane } from '../jobs/job.js';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
 
-/** Milliseconds after which a job that was handed over and not claimed is handed over again. */
-const HAND_MS = 30_000;
 /** The dispatcher looks by itself this often, for wake-ups that were lost. */
 const MAX_SLEEP_MS = 1_000;
 /** From this many woken tenants on, one pass over all is cheaper than a look at each. */
@@ -126,7 +124,7 @@ export class Dispatcher implements BeforeApplicationShutdown {
     if (room === 0) return [];
     const rows = await this.dataSource.query<Row[]>(
       'SELECT * FROM ai_dispatch_jobs($1, $2, $3, $4, $5, $6)',
-      [lane, room, this.options.tenantWindow, after, only ?? null, HAND_MS],
+      [lane, room, this.options.tenantWindow, after, only ?? null, this.options.leaseMs],
     );
     if (rows.length > 0) await this.delivery.deliver(lane, rows.map(toHint));
     return rows;

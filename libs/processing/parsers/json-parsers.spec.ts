@@ -96,7 +96,7 @@ describe('structured', () => {
       'a wrong keyword',
       { properties: { a: { type: 'strin' } } },
       'schema.properties.a.type',
-      /allowed values/,
+      /must be one of/,
     ],
     ['a remote reference', { $ref: 'https://example.com/x.json' }, 'schema', /can't resolve reference/],
     ['another draft', { $schema: 'http://json-schema.org/draft-07/schema#' }, 'schema', /unknown \$schema/],

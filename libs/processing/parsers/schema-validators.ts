@@ -92,7 +92,11 @@ function newAjv(): Ajv2020 {
 
 function schemaDetail(error: ErrorObject): ErrorDetail {
   const steps = error.instancePath.split('/').slice(1).map(unescaped);
-  return { path: ['schema', ...steps].join('.').slice(0, 200), message: error.message ?? 'is not valid' };
+  const { allowedValues } = error.params as { allowedValues?: Json[] };
+  const message = allowedValues
+    ? `must be one of ${JSON.stringify(allowedValues).slice(0, 200)}`
+    : (error.message ?? 'is not valid');
+  return { path: ['schema', ...steps].join('.').slice(0, 200), message };
 }
 
 function compileFault(error: Error): string {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { FieldsmithError } from '#libs/common';
 import { LlmError } from '#libs/llm';
-import { BudgetWait, decideRetry, KeyPaused, retryDelay, StoreFailed } from './retry-policy.js';
+import { BudgetWait, decideRetry, KeyPaused, pauseOf, retryDelay, StoreFailed } from './retry-policy.js';
 
 const fresh = { retryCount: 0, maxRetries: 3, baseMs: 5000, random: 0.5 };
 
@@ -36,7 +36,8 @@ describe('decideRetry', () => {
       reason: 'rate_limit',
       delayMs: 2000,
     });
-    expect(decideRetry(providerError('rate_limit', 1e9), spent)).toMatchObject({ delayMs: 3_600_000 });
+    expect(decideRetry(providerError('rate_limit', 1e9), spent)).toMatchObject({ delayMs: 60_000 });
+    expect(pauseOf(providerError('rate_limit', 1e9))).toBe(3_600_000);
     expect(decideRetry(new KeyPaused(70, 'openai'), spent)).toMatchObject({ kind: 'wait', delayMs: 70 });
     expect(decideRetry(new BudgetWait(), spent)).toMatchObject({ kind: 'wait', reason: 'budget' });
   });

@@ -5,6 +5,7 @@ const MAX_DELAY_MS = 300_000;
 /** A rate limit that does not say how long. */
 const DEFAULT_PAUSE_MS = 5_000;
 const MAX_PAUSE_MS = 3_600_000;
+const LOOK_AGAIN_MS = 60_000;
 /** A job that waits for other holds looks again by itself this often; a settling wakes it earlier. */
 const BUDGET_WAIT_MS = 1_000;
 
@@ -61,12 +62,17 @@ export function retryDelay({ retryCount, baseMs, random }: Omit<RetryState, 'max
 /** What becomes of a job whose attempt failed; decided once, from the kind of the error. */
 export function decideRetry(error: unknown, state: RetryState): RetryDecision {
   if (error instanceof BudgetWait) return { kind: 'wait', reason: 'budget', delayMs: BUDGET_WAIT_MS };
-  if (error instanceof KeyPaused) return { kind: 'wait', reason: 'rate_limit', delayMs: error.pauseMs };
+  if (error instanceof KeyPaused) return rateLimited(error.pauseMs);
   if (error instanceof LlmError && error.kind === 'rate_limit') {
-    return { kind: 'wait', reason: 'rate_limit', delayMs: pauseOf(error) };
+    return rateLimited(pauseOf(error));
   }
   if (!isRetryable(error) || state.retryCount >= state.maxRetries) return { kind: 'fail' };
   return { kind: 'retry', delayMs: retryDelay(state) };
+}
+
+/** The key rests as long as it was asked to; the job looks again every minute, because another key may have come. */
+function rateLimited(pauseMs: number): RetryDecision {
+  return { kind: 'wait', reason: 'rate_limit', delayMs: Math.min(pauseMs, LOOK_AGAIN_MS) };
 }
 
 /** Milliseconds that a provider asked to be left alone, at most an hour. */
