@@ -294,21 +294,21 @@ const FINISH = `
   -- Executions and settlements of calls, apart from how their job ends: also for a result nobody wants any more. The
   -- lock on the job orders this and a withdrawal: whichever comes second leaves nothing of the content.
   CREATE FUNCTION ai_record_calls(p_tenant text, p_executions jsonb, p_calls jsonb) RETURNS void LANGUAGE plpgsql AS $$
-  DECLARE v_withdrawn uuid[];
+  DECLARE v_job uuid; v_withdrawn boolean;
   BEGIN
     IF jsonb_array_length(p_executions) > 0 THEN
-      SELECT array_agg(j.id) FILTER (WHERE j.withdrawn) INTO v_withdrawn FROM (
-        SELECT id, withdrawn FROM ai_jobs WHERE tenant_id = p_tenant AND id IN (
-          SELECT (e->>'job_id')::uuid FROM jsonb_array_elements(p_executions) e) ORDER BY id FOR SHARE) j;
+      -- All of one job, by its key: looking the ids up as a set read every job of the tenant.
+      v_job := (p_executions->0->>'job_id')::uuid;
+      SELECT withdrawn INTO v_withdrawn FROM ai_jobs WHERE tenant_id = p_tenant AND id = v_job FOR SHARE;
       INSERT INTO ai_executions (tenant_id, id, job_id, attempt, n, pipeline_id, record_id, field, principal_id, origin,
         provider, model, request, answer, value, stop_reason, usage, cost_nano, price_id, duration_ms, error_code,
         error_message, fingerprint, sources, stored)
       SELECT p_tenant, id, job_id, attempt, n, pipeline_id, record_id, field, principal_id, origin, provider, model,
-        CASE WHEN job_id = ANY (v_withdrawn) THEN NULL ELSE request END,
-        CASE WHEN job_id = ANY (v_withdrawn) THEN NULL ELSE answer END,
-        CASE WHEN job_id = ANY (v_withdrawn) THEN NULL ELSE value END,
+        CASE WHEN v_withdrawn THEN NULL ELSE request END,
+        CASE WHEN v_withdrawn THEN NULL ELSE answer END,
+        CASE WHEN v_withdrawn THEN NULL ELSE value END,
         stop_reason, usage, cost_nano, price_id, duration_ms, error_code,
-        CASE WHEN job_id = ANY (v_withdrawn) THEN NULL ELSE error_message END, fingerprint, sources, stored
+        CASE WHEN v_withdrawn THEN NULL ELSE error_message END, fingerprint, sources, stored
         FROM jsonb_populate_recordset(NULL::ai_executions, p_executions)
       ON CONFLICT DO NOTHING;
     END IF;
@@ -387,10 +387,10 @@ const DISPATCH = `
 
 /** Finds what a dead process left: hand-overs that nobody claimed and leases that ran out. */
 const SWEEP = `
-  CREATE FUNCTION ai_sweep_jobs(p_limit int) RETURNS TABLE (tenant_id text, id uuid, status text)
+  CREATE FUNCTION ai_sweep_jobs(p_limit int, p_hold_ms int) RETURNS TABLE (tenant_id text, id uuid, status text)
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
   #variable_conflict use_column
-  DECLARE j ai_jobs; v_status text; v_code text; v_message text;
+  DECLARE j ai_jobs; h record; v_status text; v_code text; v_message text;
   BEGIN
     UPDATE ai_jobs SET handed_until = NULL
      WHERE (tenant_id, id) IN (SELECT o.tenant_id, o.id FROM ai_jobs o
@@ -419,6 +419,18 @@ const SWEEP = `
         'job_id', j.id, 'pipeline_id', j.pipeline_id, 'record_id', j.record_id, 'field', j.field, 'status', v_status));
       tenant_id := j.tenant_id; id := j.id; status := v_status;
       RETURN NEXT;
+    END LOOP;
+    -- Holds that no attempt stands behind: a call without a job whose process died, a worker that was given up and came back.
+    FOR h IN
+      SELECT o.tenant_id, jsonb_agg(jsonb_build_object('job_id', o.job_id, 'attempt', o.attempt, 'n', o.n,
+               'state', 'unconfirmed', 'outcome', 'worker_lost')) AS calls
+        FROM (SELECT k.* FROM ai_holds k WHERE k.state = 'held'
+                 AND k.held_at < clock_timestamp() - make_interval(secs => p_hold_ms / 1000.0)
+                 AND NOT EXISTS (SELECT FROM ai_jobs a WHERE a.tenant_id = k.tenant_id AND a.id = k.job_id
+                                    AND a.attempt = k.attempt AND a.status = 'processing')
+               LIMIT p_limit) o GROUP BY o.tenant_id
+    LOOP
+      PERFORM ai_settle_calls(h.tenant_id, h.calls);
     END LOOP;
   END $$;`;
 
@@ -453,13 +465,13 @@ export class Processing1700000004000 implements MigrationInterface {
     await db.query(systemFunction('ai_enqueue_jobs(text, jsonb)'));
     await db.query(systemFunction('ai_dispatch_jobs(int, int, int, text, text, int)'));
     await db.query(systemFunction('ai_next_due()'));
-    await db.query(systemFunction('ai_sweep_jobs(int)'));
+    await db.query(systemFunction('ai_sweep_jobs(int, int)'));
     await db.query(systemFunction('ai_clear_old_work(int)'));
   }
 
   async down(db: QueryRunner): Promise<void> {
     await db.query(`
-      DROP FUNCTION ai_enqueue_jobs(text, jsonb), ai_claim_job(text, uuid, text, int), ai_next_due(), ai_sweep_jobs(int), ai_clear_old_work(int),
+      DROP FUNCTION ai_enqueue_jobs(text, jsonb), ai_claim_job(text, uuid, text, int), ai_next_due(), ai_sweep_jobs(int, int), ai_clear_old_work(int),
         ai_finish_job(text, uuid, int, jsonb, jsonb, jsonb), ai_wake_record(text, text, uuid),
         ai_record_calls(text, jsonb, jsonb), ai_dispatch_jobs(int, int, int, text, text, int);
       DROP TABLE ai_jobs, ai_executions, ai_result_cache, ai_runs`);

@@ -79,6 +79,7 @@ function fieldsmithOptions({ config, masterKey, simulatorUrl }: Runtime): Fields
       concurrency: ai.workerConcurrency,
       tenantWindow: ai.tenantWindow,
       leaseMs: ai.leaseMs,
+      orphanedHoldMs: ai.leaseMs + 3 * CALL_TIMEOUT_MS,
       sweepIntervalMs: ai.sweepIntervalMs,
       maxRetries: ai.maxRetries,
       retryBaseMs: ai.retryBaseMs,

@@ -9,6 +9,7 @@ import { FieldsmithError } from '#libs/common';
 import { createSimulator, type Simulator } from '#libs/llm-simulator';
 import { AppModule, globalKeys } from './app.module.js';
 import type { Config } from './config/read-config.js';
+import { urlGuard } from './config/url-guard.js';
 import { validationPipe } from './config/validation-pipe.js';
 import { migrate } from './database/migrate.js';
 import { MIGRATIONS } from './database/migrations.js';
@@ -67,6 +68,7 @@ export class Product {
     });
     app.set('query parser', 'extended');
     app.use(helmet());
+    app.use(urlGuard);
     app.use(json({ limit: JSON_LIMIT, strict: false }));
     app.useGlobalPipes(validationPipe());
     serveOpenApi(app);

@@ -1,5 +1,5 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { IsIn, IsISO8601, IsOptional } from 'class-validator';
+import { IsIn, IsISO8601, IsOptional, Matches } from 'class-validator';
 import { Authorize, CurrentPrincipal } from '#libs/access';
 import { InvalidInputError } from '#libs/common';
 import type { Principal } from '#libs/host';
@@ -12,8 +12,14 @@ const MAX_DAYS = 400;
 const DAY_MS = 86_400_000;
 
 class UsageQuery {
-  @IsOptional() @IsISO8601() from?: string;
-  @IsOptional() @IsISO8601() to?: string;
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  @Matches(/^\d{4}-\d{2}-\d{2}/)
+  from?: string;
+  @IsOptional()
+  @IsISO8601({ strict: true })
+  @Matches(/^\d{4}-\d{2}-\d{2}/)
+  to?: string;
   @IsOptional() @IsIn(USAGE_GROUPS) group_by?: UsageGroup;
 }
 

@@ -9,4 +9,5 @@ export {
 } from './errors.js';
 export { isId, newId } from './ids.js';
 export { loggableError, type LoggableError } from './loggable-error.js';
+export { storableJson, storableText } from './storable.js';
 export { NANO_PER_CENT, NANO_PER_USD, centsToNano, nanoToCents, nanoToUsd } from './money.js';

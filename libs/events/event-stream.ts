@@ -31,18 +31,25 @@ export class EventStream implements BeforeApplicationShutdown {
    * or no longer kept (the client then loads what it shows anew), then whatever happens.
    */
   async open(tenantId: string, target: StreamTarget, lastEventId?: string): Promise<void> {
+    const open: { reader?: Reader; closed: boolean } = { closed: false };
+    // Before anything is awaited: a client may be gone by then.
+    target.on('close', () => {
+      open.closed = true;
+      if (open.reader) this.drop(open.reader);
+    });
     const found = lastEventId ? await this.log.find(tenantId, lastEventId) : undefined;
     const cursor = found ?? (await this.log.end(tenantId));
+    if (open.closed) return;
     target.write(lastEventId && !found ? 'event: resync\ndata: {}\n\n' : ': connected\n\n');
     const reader = new Reader(this.log, tenantId, target, cursor);
-    const unsubscribe = this.wakeups.subscribe('events', (woken) => woken === tenantId && reader.look());
+    open.reader = reader;
     this.readers.add(reader);
-    target.on('close', () => {
-      unsubscribe();
-      reader.close();
-      this.readers.delete(reader);
-    });
-    reader.look();
+    reader.follow(this.wakeups);
+  }
+
+  private drop(reader: Reader): void {
+    reader.close();
+    this.readers.delete(reader);
   }
 
   beforeApplicationShutdown(): void {
@@ -56,6 +63,7 @@ class Reader {
   private readonly heartbeat = setInterval(() => this.target.write(': heartbeat\n\n'), HEARTBEAT_MS);
   private readonly poll = setInterval(() => this.look(), POLL_MS);
   private again: NodeJS.Timeout | undefined;
+  private unsubscribe: (() => void) | undefined;
   private reading = false;
   private dirty = false;
   private closed = false;
@@ -66,6 +74,12 @@ class Reader {
     private readonly target: StreamTarget,
     private cursor: Cursor,
   ) {}
+
+  /** Looks whenever the tenant is woken, and now. */
+  follow(wakeups: Wakeups): void {
+    this.unsubscribe = wakeups.subscribe('events', (woken) => woken === this.tenantId && this.look());
+    this.look();
+  }
 
   look(): void {
     this.dirty = true;
@@ -79,6 +93,7 @@ class Reader {
 
   close(): void {
     this.closed = true;
+    this.unsubscribe?.();
     clearInterval(this.heartbeat);
     clearInterval(this.poll);
     clearTimeout(this.again);

@@ -8,6 +8,8 @@ export interface ProcessingOptions {
   tenantWindow: number;
   /** Milliseconds a worker may be silent before its job, or one that it was handed, goes to another. */
   leaseMs: number;
+  /** Milliseconds after which a hold that no attempt stands behind is given up as unconfirmed; longer than any call. */
+  orphanedHoldMs: number;
   /** Milliseconds between looks for what a dead process left. */
   sweepIntervalMs: number;
   maxRetries: number;

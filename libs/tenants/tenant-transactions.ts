@@ -2,9 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type pg from 'pg';
 import { escapeLiteral } from 'pg';
-import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
+import { DataSource, QueryFailedError, type EntityManager, type QueryRunner } from 'typeorm';
 import { TENANT_SETTING } from './roles.js';
 
+const MAX_TRIES = 4;
 const tenantOfRunner = new WeakMap<QueryRunner, string>();
 
 /** The tenant that {@link TenantTransactions} has set for the transaction of this manager; undefined in a host's own. */
@@ -27,7 +28,8 @@ export class TenantTransactions {
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /**
-   * Runs the work in one transaction of one tenant: commits when it resolves, rolls back when it throws.
+   * Runs the work in one transaction of one tenant: commits when it resolves, rolls back when it throws. Where the database
+   * gave it up in a deadlock it is done again, so it must do nothing but read and write through the manager.
    *
    * @example
    * const rows = await tenants.transaction(tenantId, (em) => em.query('SELECT id FROM ai_jobs LIMIT 10'));
@@ -53,7 +55,22 @@ export class TenantTransactions {
     return this.inTransaction(`BEGIN; ${setTenant('')}`, '', work);
   }
 
+  /** Whoever loses a deadlock or a race for a unique row begins again: the work reads everything anew. */
   private async inTransaction<T>(
+    begin: string,
+    tenantId: string,
+    work: (em: EntityManager) => Promise<T>,
+  ): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.once(begin, tenantId, work);
+      } catch (error) {
+        if (tries === MAX_TRIES || !isPassing(error)) throw error;
+      }
+    }
+  }
+
+  private async once<T>(
     begin: string,
     tenantId: string,
     work: (em: EntityManager) => Promise<T>,
@@ -88,6 +105,13 @@ export class TenantTransactions {
     begun.catch(() => undefined);
     return begun;
   }
+}
+
+/** Errors that are gone when the same work is done again: deadlock, serialisation, two pending jobs of one subject. */
+function isPassing(error: unknown): boolean {
+  if (!(error instanceof QueryFailedError)) return false;
+  const { code, constraint } = error.driverError as { code?: string; constraint?: string };
+  return code === '40P01' || code === '40001' || (code === '23505' && constraint === 'ai_jobs_one_pending');
 }
 
 function setTenant(tenantId: string): string {

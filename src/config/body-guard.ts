@@ -12,8 +12,8 @@ interface Place {
 }
 
 /**
- * What makes a body unfit for any endpoint: keys that reach for a prototype, which libraries would drop silently, and
- * nesting that would exhaust the stack of whoever walks it. Does not recurse itself.
+ * What makes a body unfit for any endpoint: keys that reach for a prototype, which libraries would drop silently, texts
+ * that cannot be stored, and nesting that would exhaust the stack of whoever walks it. Does not recurse itself.
  */
 export function bodyErrors(body: unknown): ErrorDetail[] {
   const errors: ErrorDetail[] = [];
@@ -24,10 +24,19 @@ export function bodyErrors(body: unknown): ErrorDetail[] {
       const path = place.path ? `${place.path}.${key.slice(0, 100)}` : key.slice(0, 100);
       if (REFUSED.has(key) && !Array.isArray(place.value))
         errors.push({ path, message: 'A key may not be called this.' });
+      else if (typeof value === 'string' && !isStorable(value)) errors.push({ path, message: UNSTORABLE });
+      else if (!isStorable(key)) errors.push({ path: JSON.stringify(path), message: UNSTORABLE });
       else if (isObject(value)) open.push({ value, path, depth: place.depth + 1 });
     }
   }
   return errors;
+}
+
+const UNSTORABLE = 'Holds a NUL or half a character: take it out.';
+
+/** Whether a text can be stored; also for texts of paths and queries. */
+export function isStorable(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed();
 }
 
 function tooDeep(path: string): ErrorDetail {

@@ -104,10 +104,10 @@ describe('a start that cannot be', () => {
     });
     expect(said.split('\n').map((each) => each.trim())).toEqual([
       'The environment is not valid:',
-      'ROLE is "worker" but needs REDIS_URL, which the processes share; or set ROLE=all.',
       'DATABASE_URL must be a complete URL such as postgres://user:password@host:5432/fieldsmith.',
       'MASTER_KEY must be 32 bytes in base64; make one with: openssl rand -base64 32.',
       'AI_MAX_RETRIES is "many" but must be a whole number from 0 to 20; unset it for 3.',
+      'ROLE is "worker" but needs REDIS_URL, which the processes share; or set ROLE=all.',
     ]);
     expect(said).not.toContain('pa55word');
   });

@@ -1,7 +1,7 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put } from '@nestjs/common';
 import { Authorize, CurrentPrincipal } from '#libs/access';
 import { centsToNano, InvalidInputError } from '#libs/common';
-import { PIPELINE_SCHEMAS, type PipelineSchemas, type Principal } from '#libs/host';
+import { PIPELINE_SCHEMAS, SERVICE_PRINCIPAL_ID, type PipelineSchemas, type Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
 import { PutBudgetDto } from './budget.dto.js';
 import { requireSubject } from './budget-subject.js';
@@ -67,6 +67,10 @@ function checkScope(scope: string, scopeId: string): BudgetScope {
   }
   if (known === 'field' && !/^[^:]{1,100}:[a-z][a-z0-9_]{0,62}$/.test(scopeId)) {
     throw new InvalidInputError([{ path: 'scope_id', message: 'must be <pipeline id>:<field slug>' }]);
+  }
+  if (known === 'user' && scopeId === SERVICE_PRINCIPAL_ID) {
+    const message = 'automation has no budget of its own: limit the tenant or the field';
+    throw new InvalidInputError([{ path: 'scope_id', message }]);
   }
   if (scopeId.length > 200)
     throw new InvalidInputError([{ path: 'scope_id', message: 'must be at most 200 characters' }]);

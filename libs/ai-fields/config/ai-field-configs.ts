@@ -143,7 +143,7 @@ export class AiFieldConfigs {
     else await this.budgets.setLimit(em, tenantId, 'field', scopeId, centsToNano(cents));
   }
 
-  /** Pending jobs wait for what is upstream of them by the graph as it is now. */
+  /** Open jobs wait for what is upstream of them by the graph as it is now; one in flight may have to wait again. */
   private async refreshUpstream(
     em: EntityManager,
     tenantId: string,
@@ -152,7 +152,7 @@ export class AiFieldConfigs {
     for (const [slug, upstream] of compiled.upstream) {
       await em.query(
         `UPDATE ai_jobs SET upstream = ARRAY(SELECT record_id || $4 || u FROM unnest($5::text[]) u)
-          WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3 AND status = 'pending'
+          WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3 AND status IN ('pending', 'processing')
             AND upstream IS DISTINCT FROM ARRAY(SELECT record_id || $4 || u FROM unnest($5::text[]) u)`,
         [tenantId, compiled.pipeline.id, slug, subjectOf('', ''), [...upstream]],
       );

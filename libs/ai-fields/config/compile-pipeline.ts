@@ -1,4 +1,4 @@
-import { FieldsmithError, InvalidInputError, type ErrorDetail } from '#libs/common';
+import { InvalidInputError, type ErrorDetail } from '#libs/common';
 import type { HostPipeline } from '#libs/host';
 import {
   downstreamOf,
@@ -64,9 +64,17 @@ export function compilePipeline(
     const compiled = compileOne(slug);
     if (compiled) first.set(slug, compiled);
   }
-  const graph = graphOf(first);
-  const cycle = findCycle(graph);
-  if (cycle) throw cycleError(cycle);
+  let graph = graphOf(first);
+  for (let cycle = findCycle(graph); cycle; cycle = findCycle(graph)) {
+    const error = cycleError(cycle);
+    if (mode !== 'lenient') throw error;
+    // Settings can close a circle that was open when the fields were saved: its members rest, the others work on.
+    for (const slug of cycle) {
+      first.delete(slug);
+      broken.set(slug, error);
+    }
+    graph = graphOf(first);
+  }
 
   const fields = new Map<string, CompiledField>();
   const sources = new Map<string, Set<string>>();
@@ -120,7 +128,7 @@ function throwFaults(slug: string, broken: ReadonlyMap<string, InvalidInputError
   throw new InvalidInputError(errors, 'invalid_ai_config');
 }
 
-function cycleError(cycle: string[]): FieldsmithError {
+function cycleError(cycle: string[]): InvalidInputError {
   const way = cycle.join(' → ');
   return new InvalidInputError(
     [

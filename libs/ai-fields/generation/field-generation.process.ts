@@ -16,7 +16,7 @@ import {
 import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledField } from '../config/compile-field.js';
 import { findDue } from '../graph/find-due.js';
-import { inputsHash, taintedReads } from '../values/inputs.js';
+import { inputsHash, sourcesRead, taintedReads } from '../values/inputs.js';
 import { readValues, sourcesOfValue, type ValueRow } from '../values/value-row.js';
 import { GenerationQueue, tooDeep } from './enqueue-due.js';
 import type { CollectedField } from './collected-field.js';
@@ -149,7 +149,7 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
       ...read,
       row,
       left,
-      sources: sourcesOf(field, left, sourcesByField),
+      sources: sourcesRead(field, left, sourcesByField),
       inputsHash: inputsHash(field, record.values, left),
     };
     const { condition } = field;
@@ -232,20 +232,6 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
       due.map((next) => ({ recordId: record.id, field: next, cause })),
     );
   }
-}
-
-function sourcesOf(
-  field: CompiledField,
-  left: ReadonlySet<string>,
-  sources: ReadonlyMap<string, readonly string[]>,
-): string[] {
-  const all = new Set<string>();
-  for (const slug of field.reads) {
-    if (left.has(slug)) continue;
-    all.add(slug);
-    for (const source of sources.get(slug) ?? []) all.add(source);
-  }
-  return [...all];
 }
 
 const NO_NAMES = { tenant: '', user: '' };

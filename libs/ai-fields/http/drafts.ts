@@ -24,7 +24,7 @@ import { ConfigChecker } from '../config/check-config.js';
 import { readAiConfig } from '../config/read-config.js';
 import type { CollectedField } from '../generation/collected-field.js';
 import { promptField } from '../generation/prompt-field.js';
-import { inputsHash, taintedReads } from '../values/inputs.js';
+import { inputsHash, sourcesRead, taintedReads } from '../values/inputs.js';
 import { readValues, sourcesOfValue } from '../values/value-row.js';
 
 /** A configuration that is being written, and what to show it on. */
@@ -107,6 +107,7 @@ export class Drafts {
       attempt: 1,
       jobType: 'field_try',
       pipelineId: draft.pipelineId,
+      recordId: draft.recordId,
       field: draft.field,
       principalId: principal.id,
       origin: 'api' as const,
@@ -155,7 +156,8 @@ export class Drafts {
     if (!field) throw new NotFoundError('AI field', slug);
     const record = await this.recordToShow(em, tenantId, pipeline, draft.recordId);
     const rows = await readValues(em, tenantId, [record.id]);
-    const left = taintedReads(field, new Map(rows.map((row) => [row.field, sourcesOfValue(row)])));
+    const made = new Map(rows.map((row) => [row.field, sourcesOfValue(row)]));
+    const left = taintedReads(field, made);
     const collected: CollectedField = {
       compiled,
       field,
@@ -163,7 +165,7 @@ export class Drafts {
       record,
       row: undefined,
       left,
-      sources: [...field.reads],
+      sources: sourcesRead(field, left, made),
       names: await this.schemas.names(em, tenantId, principal.id),
       inputsHash: inputsHash(field, record.values, left),
     };

@@ -160,7 +160,7 @@ export class GenerationRuns {
     };
   }
 
-  /** Stops what has not started yet. @throws NotFoundError */
+  /** Stops what has not started yet, save what an edit or a fresh upstream value wants by now as well. @throws NotFoundError */
   async stop(em: EntityManager, tenantId: string, runId: string): Promise<RunProgress> {
     await this.row(em, tenantId, runId);
     await em.query(
@@ -168,7 +168,7 @@ export class GenerationRuns {
       [tenantId, runId],
     );
     const pending = await em.query<{ id: string }[]>(
-      `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND run_id = $2 AND status = 'pending' ORDER BY id`,
+      `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND run_id = $2 AND status = 'pending' AND origin = 'backfill' ORDER BY id`,
       [tenantId, runId],
     );
     await this.jobs.cancelMany(

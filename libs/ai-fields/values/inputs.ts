@@ -26,3 +26,18 @@ export function taintedReads(
   }
   return tainted;
 }
+
+/** Every field that a prompt is made from, through the AI values it reads. */
+export function sourcesRead(
+  field: CompiledField,
+  left: ReadonlySet<string>,
+  sources: ReadonlyMap<string, readonly string[]>,
+): string[] {
+  const all = new Set<string>();
+  for (const slug of field.reads) {
+    if (left.has(slug)) continue;
+    all.add(slug);
+    for (const source of sources.get(slug) ?? []) all.add(source);
+  }
+  return [...all];
+}

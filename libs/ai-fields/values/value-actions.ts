@@ -112,8 +112,9 @@ export class ValueActions {
     await this.triggerDownstream(em, principal, found);
     const fresh = await this.find(em, principal.tenantId, recordId, slug);
     const view = await this.view(em, principal.tenantId, fresh);
+    // A call in flight was made before the reset, and its result will be discarded: that counts as old too.
     const { config } = fresh.compiled.fields.get(slug)!;
-    if (config.auto_regenerate !== false && (view.state === 'stale' || view.state === 'empty')) {
+    if (config.auto_regenerate !== false && view.state !== 'ready') {
       const cause = { origin: 'user', principalId: principal.id, lane: LANE.interactive } as const;
       await this.queue.enqueue(em, principal.tenantId, fresh.compiled, [{ recordId, field: slug, cause }]);
     }

@@ -193,7 +193,8 @@ function describeRecord(
 
 /** What is read in its place is fresh unless it waits for a generation or is known to be stale. */
 function isFresh(state: DerivedState | undefined): boolean {
-  return !state || !['queued', 'generating', 'stale'].includes(state.state);
+  if (!state) return true;
+  return state.staleReasons.length === 0 && state.state !== 'queued' && state.state !== 'generating';
 }
 
 function view(

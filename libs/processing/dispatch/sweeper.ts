@@ -45,7 +45,10 @@ export class Sweeper implements BeforeApplicationShutdown {
 
   /** Gives back jobs whose lease ran out and hand-overs that nobody claimed. */
   async sweep(): Promise<void> {
-    const swept = await this.dataSource.query<Swept[]>('SELECT * FROM ai_sweep_jobs($1)', [LIMIT]);
+    const swept = await this.dataSource.query<Swept[]>('SELECT * FROM ai_sweep_jobs($1, $2)', [
+      LIMIT,
+      this.options.orphanedHoldMs,
+    ]);
     for (const job of swept) {
       this.logger.warn({ jobId: job.id, tenantId: job.tenant_id, status: job.status, msg: 'lease ran out' });
       this.wakeups.wake('jobs', job.tenant_id);

@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { newId, type Json } from '#libs/common';
+import { newId, storableJson, type Json } from '#libs/common';
 import { EventLog, Wakeups } from '#libs/events';
 import { afterCommit, TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
@@ -119,8 +119,8 @@ export class JobStore {
         job.tenantId,
         job.id,
         job.attempt,
-        JSON.stringify(endRow(end)),
-        JSON.stringify(calls.executions),
+        storableJson(endRow(end)),
+        storableJson(calls.executions),
         JSON.stringify(calls.settlements),
       ],
     );
@@ -132,7 +132,7 @@ export class JobStore {
   async recordCalls(em: EntityManager, tenantId: string, calls: RecordedCalls): Promise<void> {
     await em.query('SELECT ai_record_calls($1, $2, $3)', [
       tenantId,
-      JSON.stringify(calls.executions),
+      storableJson(calls.executions),
       JSON.stringify(calls.settlements),
     ]);
     this.announce(em, tenantId);

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { FieldsmithError, type Json } from '#libs/common';
+import { FieldsmithError, storableText, type Json } from '#libs/common';
 import { LlmError, type LlmRequest } from '#libs/llm';
 import { TenantTransactions } from '#libs/tenants';
 import { JobStore } from '../jobs/job-store.js';
@@ -115,10 +115,10 @@ function repairOf(request: LlmRequest, answer: string, problem: string): LlmRequ
     ...request,
     messages: [
       ...request.messages,
-      { role: 'assistant', content: answer.slice(0, REPAIR_ECHO_CHARS) || '(empty)' },
+      { role: 'assistant', content: storableText(answer.slice(0, REPAIR_ECHO_CHARS)) || '(empty)' },
       {
         role: 'user',
-        content: `That answer cannot be used: ${problem} Answer again, with nothing but the corrected answer.`,
+        content: `That answer cannot be used: ${storableText(problem)} Answer again, with nothing but the corrected answer.`,
       },
     ],
   };

@@ -5,7 +5,6 @@ import { recordFreeResult } from '#libs/accounting';
 import { TenantTransactions } from '#libs/tenants';
 import type { ClaimedJob, JobHint } from '../jobs/job.js';
 import { JobStore, NO_CALLS } from '../jobs/job-store.js';
-import type { StoredResult } from './ai-process.js';
 import { freeResult, shownOf, type BegunJob } from './begun-job.js';
 import { JobEnder } from './end-job.js';
 import { CallPreparer } from './prepare-call.js';
@@ -74,7 +73,10 @@ export class JobBeginner {
     }
     if (job.attempt > 1) begun.saved = await this.cache.answerOf(em, job.tenantId, job.id, fingerprint);
     if (begun.saved) return false;
-    if (!job.force && prompted.cacheSeconds > 0 && (await this.endCached(em, begun))) return true;
+    if (!job.force && prompted.cacheSeconds > 0) {
+      begun.cached = await this.cache.find(em, job.tenantId, fingerprint, prompted.cacheSeconds);
+    }
+    if (begun.cached) return false;
     if (key.pausedUntil) {
       throw new KeyPaused(Math.max(0, key.pausedUntil.getTime() - Date.now()), provider.name);
     }
@@ -86,22 +88,5 @@ export class JobBeginner {
     await process.unchanged?.(em, job, collected);
     await recordFreeResult(em, job.tenantId, freeResult(begun, 'unchanged'));
     await this.store.finish(em, job, { status: 'completed', outcome: 'unchanged', ...shownOf(prepared) });
-  }
-
-  private async endCached(em: EntityManager, begun: BegunJob): Promise<boolean> {
-    const { job, process, collected, prepared } = begun;
-    const { fingerprint, prompted } = prepared;
-    const cached = await this.cache.find(em, job.tenantId, fingerprint, prompted.cacheSeconds);
-    if (!cached) return false;
-    const result: StoredResult = { ...cached, outcome: 'cached', fingerprint, costNano: 0n };
-    const output = await process.store(em, job, collected, result);
-    await recordFreeResult(em, job.tenantId, freeResult(begun, 'cached'));
-    await this.store.finish(em, job, {
-      status: 'completed',
-      outcome: 'cached',
-      output,
-      ...shownOf(prepared),
-    });
-    return true;
   }
 }

@@ -6,6 +6,7 @@ import type { AiProcess } from './ai-process.js';
 import type { AttemptCalls } from './answer-job.js';
 import { executionRow } from './execution.js';
 import type { PreparedCall } from './prepare-call.js';
+import type { CachedResult } from './result-cache.js';
 
 /** A claimed job with what its process collected. */
 export interface CollectedJob {
@@ -20,6 +21,8 @@ export interface BegunJob extends CollectedJob {
   prepared: PreparedCall;
   /** An answer that an earlier attempt paid for. */
   saved?: { id: string; answer: string; model: string };
+  /** What an equal request was answered with before. */
+  cached?: CachedResult;
 }
 
 /** What the row of a job says about how it was made. */

@@ -47,9 +47,10 @@ export class JobRunner {
   }
 
   private async resultOf(begun: BegunJob, calls: AttemptCalls, signal: AbortSignal): Promise<StoredResult> {
-    const { job, prepared, saved } = begun;
+    const { job, prepared, saved, cached } = begun;
     const { fingerprint, prompted } = prepared;
     const common = { outcome: 'generated', fingerprint, sources: prompted.sources } as const;
+    if (cached) return { ...cached, outcome: 'cached', fingerprint, costNano: 0n };
     if (saved) {
       const value = prepared.parser.parse(saved.answer, prompted.parserOptions);
       return { ...common, value, executionId: saved.id, model: saved.model };
@@ -64,9 +65,10 @@ export class JobRunner {
     await this.tenants.transaction(job.tenantId, async (em) => {
       const output = await process.store(em, job, collected, result);
       if (begun.saved) await recordFreeResult(em, job.tenantId, freeResult(begun, 'reused'));
-      const reusable = reusableOf(begun, result);
+      if (begun.cached) await recordFreeResult(em, job.tenantId, freeResult(begun, 'cached'));
+      const reusable = begun.cached ? undefined : reusableOf(begun, result);
       const totals = totalsOf(prepared, calls);
-      const end: JobEnd = { status: 'completed', outcome: 'generated', output, reusable, ...totals };
+      const end: JobEnd = { status: 'completed', outcome: result.outcome, output, reusable, ...totals };
       await this.store.finish(em, job, end, recordOf(calls, { value: result.value, stored: true }));
     });
   }
