@@ -35,10 +35,12 @@ interface Row {
   payload: Record<string, Json>;
 }
 
+/** The order is that of the columns, not of the texts under the same names: as a text, 1000 comes before 999. */
 const READ = `
-  SELECT xid::text, seq::text, type, payload FROM ai_events
-   WHERE tenant_id = $1 AND (xid, seq) > ($2::text::xid8, $3::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
-   ORDER BY xid, seq LIMIT $4`;
+  SELECT e.xid::text, e.seq::text, e.type, e.payload FROM ai_events e
+   WHERE e.tenant_id = $1 AND (e.xid, e.seq) > ($2::text::xid8, $3::bigint)
+     AND e.xid < pg_snapshot_xmin(pg_current_snapshot())
+   ORDER BY e.xid, e.seq LIMIT $4`;
 const HELD_BACK = `
   SELECT EXISTS (SELECT FROM ai_events
    WHERE tenant_id = $1 AND xid >= pg_snapshot_xmin(pg_current_snapshot())) AS held`;

@@ -13,7 +13,7 @@ export const SYSTEM_FUNCTIONS: Readonly<Record<string, string>> = {
     'Hands out due jobs of all tenants in turn, none above its window.',
   'ai_next_due()':
     'Tells when the next job of any tenant is due, so that the dispatcher can sleep until then.',
-  'ai_sweep_jobs(integer)': 'Takes back the jobs that dead workers of any tenant have left.',
+  'ai_sweep_jobs(integer,integer)': 'Takes back the jobs that dead workers of any tenant have left.',
   'ai_clear_old_work(integer)': 'Removes cached results and old work of all tenants.',
   'host_find_login(text)': 'Finds who signs in by e-mail alone, before their tenant is known.',
   'host_find_principal(text,text,integer)':

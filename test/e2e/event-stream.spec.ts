@@ -121,6 +121,21 @@ describe('the stream of events', () => {
     expect(ids(all)).toEqual(rows.slice(0, all.length).map(({ id }) => id));
   });
 
+  it('keeps the order of what was written, over any number of pages', async () => {
+    const [first] = await stage.database.sql<{ id: string }>(
+      `INSERT INTO ai_events (tenant_id, type, payload) VALUES ($1, 'record.updated', '{"version": 0}') RETURNING xid || '-' || seq AS id`,
+      [api.tenantId],
+    );
+    await stage.database.sql(
+      `INSERT INTO ai_events (tenant_id, type, payload)
+       SELECT $1, 'record.updated', jsonb_build_object('version', n) FROM generate_series(1, 1200) n`,
+      [api.tenantId],
+    );
+    const reader = await open(there, first!.id);
+    const events = await seen(reader, ({ data }) => data['version'] === 1200);
+    expect(events.map(({ data }) => data['version'])).toEqual(Array.from({ length: 1200 }, (_, n) => n + 1));
+  });
+
   it.each(['1-1', 'nonsense', '99999999999999999999-1', "1'; DROP TABLE ai_events"])(
     'tells a client with an unknown last event to load anew: %s',
     async (lastEventId) => {

@@ -53,8 +53,13 @@ const WRONG: [string, unknown, string][] = [
     'javascript:alert(1)',
     'Must be a web address such as https://example.com, at most 2,048 characters.',
   ],
-  ['extra', 'a\u0000b', 'May not hold NUL or broken characters.'],
+  ['extra', nested(21), 'Nested too deeply: at most 20 levels.'],
 ];
+
+/** Lists within lists. */
+function nested(levels: number): unknown {
+  return levels === 0 ? 'deep' : [nested(levels - 1)];
+}
 
 describe('the values of a record', () => {
   let stage: Stage;

@@ -26,6 +26,8 @@ export async function createDatabase(options: { template?: boolean } = {}): Prom
   await administer(`CREATE DATABASE ${name} TEMPLATE ${template} OWNER fieldsmith_owner`);
   const adminUrl = withDatabase(setting('TEST_ADMIN_URL'), name);
   const pool = new pg.Pool({ connectionString: adminUrl, max: 2 });
+  // A connection that is still closing when its database is dropped is cut by the server.
+  pool.on('error', () => undefined);
   return {
     url: withDatabase(setting('TEST_OWNER_URL'), name),
     adminUrl,
