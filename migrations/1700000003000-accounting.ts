@@ -58,9 +58,12 @@ const TABLES = `
     amount bigint NOT NULL,
     cost bigint,
     dims jsonb NOT NULL,
+    -- The provider key whose slot this call takes; set only where a limit of calls at once applies to it.
+    key text,
     held_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (tenant_id, job_id, attempt, n)
   ) WITH (fillfactor = 80);
+  CREATE INDEX ai_holds_key ON ai_holds (key) WHERE state = 'held' AND key IS NOT NULL;
   CREATE INDEX ai_holds_done ON ai_holds (tenant_id) WHERE state <> 'held';
 
   CREATE TABLE ai_ledger (
@@ -119,20 +122,21 @@ const LEDGER_MONTHS = `
  * stale snapshot and overspend. Where one scope refuses, the others' amounts are taken back: their rows are ours.
  *
  * Returns `held`, `exceeded:<scope>` (does not fit even with nothing held), `wait` (only other holds stand in the way),
- * `unpriced` (no amount can be named and a limit applies) or `model_stopped`.
+ * `unpriced` (no amount can be named and a limit applies), `model_stopped`, or `key_busy`: the provider's key has a limit
+ * of calls at once (`p_key_limit`), and no slot of it is free for this tenant.
  */
 const PLACE_HOLD = `
   CREATE FUNCTION ai_place_hold(
-    p_tenant text, p_job uuid, p_attempt int, p_n int, p_amount bigint, p_user text, p_field text, p_dims jsonb
+    p_tenant text, p_job uuid, p_attempt int, p_n int, p_amount bigint, p_user text, p_field text, p_dims jsonb,
+    p_key text DEFAULT NULL, p_key_limit int DEFAULT NULL
   ) RETURNS text LANGUAGE plpgsql AS $$
   DECLARE
     v_period date := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date;
     v_amount bigint := coalesce(p_amount, 0);
     v_scopes text[] := ARRAY['user', 'field', 'tenant'];
     v_ids text[] := ARRAY[p_user, p_field, 'self'];
-    v_limits bigint[];
+    v_wanted int := 3 - (p_user IS NULL)::int - (p_field IS NULL)::int;
     v_placed text[];
-    v_wanted int;
     v_exceeded text;
   BEGIN
     PERFORM set_config('app.tenant_id', p_tenant, true);
@@ -140,17 +144,22 @@ const PLACE_HOLD = `
                 AND provider = p_dims->>'provider' AND model = p_dims->>'model') THEN
       RETURN 'model_stopped';
     END IF;
+    IF p_key IS NOT NULL AND NOT ai_key_has_room(p_tenant, p_key, p_key_limit, p_job, p_n) THEN
+      RETURN 'key_busy';
+    END IF;
 
-    SELECT array_agg(l.limit_nano ORDER BY s.rank), count(s.id) INTO v_limits, v_wanted
-      FROM unnest(v_scopes, v_ids) WITH ORDINALITY AS s(scope, id, rank)
-      LEFT JOIN ai_budget_limits l ON l.tenant_id = p_tenant AND l.scope = s.scope AND l.scope_id = s.id;
-    IF p_amount IS NULL AND array_remove(v_limits, NULL) <> '{}' THEN RETURN 'unpriced'; END IF;
+    IF p_amount IS NULL AND EXISTS (
+         SELECT FROM unnest(v_scopes, v_ids) AS s(scope, id)
+           JOIN ai_budget_limits l ON l.tenant_id = p_tenant AND l.scope = s.scope AND l.scope_id = s.id) THEN
+      RETURN 'unpriced';
+    END IF;
 
     WITH placed AS (
       INSERT INTO ai_budgets AS b (tenant_id, scope, scope_id, period, limit_nano, held)
-      SELECT p_tenant, s.scope, s.id, v_period, s.max, v_amount
-        FROM unnest(v_scopes, v_ids, v_limits) WITH ORDINALITY AS s(scope, id, max, rank)
-       WHERE s.id IS NOT NULL AND (s.max IS NULL OR v_amount <= s.max)
+      SELECT p_tenant, s.scope, s.id, v_period, l.limit_nano, v_amount
+        FROM unnest(v_scopes, v_ids) WITH ORDINALITY AS s(scope, id, rank)
+        LEFT JOIN ai_budget_limits l ON l.tenant_id = p_tenant AND l.scope = s.scope AND l.scope_id = s.id
+       WHERE s.id IS NOT NULL AND (l.limit_nano IS NULL OR v_amount <= l.limit_nano)
        ORDER BY s.rank
       ON CONFLICT (tenant_id, scope, scope_id, period) DO UPDATE
          SET held = b.held + excluded.held, limit_nano = excluded.limit_nano
@@ -164,17 +173,44 @@ const PLACE_HOLD = `
        WHERE b.tenant_id = p_tenant AND b.scope = s.scope AND b.scope_id = s.id AND b.period = v_period
          AND s.scope = ANY (v_placed);
       SELECT s.scope INTO v_exceeded
-        FROM unnest(v_scopes, v_ids, v_limits) WITH ORDINALITY AS s(scope, id, max, rank)
+        FROM unnest(v_scopes, v_ids) WITH ORDINALITY AS s(scope, id, rank)
+        JOIN ai_budget_limits l ON l.tenant_id = p_tenant AND l.scope = s.scope AND l.scope_id = s.id
         LEFT JOIN ai_budgets b ON b.tenant_id = p_tenant AND b.scope = s.scope AND b.scope_id = s.id AND b.period = v_period
-       WHERE s.id IS NOT NULL AND s.max IS NOT NULL AND coalesce(b.spent, 0) + v_amount > s.max
+       WHERE coalesce(b.spent, 0) + v_amount > l.limit_nano
        ORDER BY s.rank LIMIT 1;
       RETURN CASE WHEN v_exceeded IS NULL THEN 'wait' ELSE 'exceeded:' || v_exceeded END;
     END IF;
 
-    INSERT INTO ai_holds (tenant_id, job_id, attempt, n, period, user_id, field_key, amount, dims)
-    VALUES (p_tenant, p_job, p_attempt, p_n, v_period, p_user, p_field, v_amount, p_dims);
+    INSERT INTO ai_holds (tenant_id, job_id, attempt, n, period, user_id, field_key, amount, dims, key)
+    VALUES (p_tenant, p_job, p_attempt, p_n, v_period, p_user, p_field, v_amount, p_dims, p_key);
     RETURN 'held';
   END $$;`;
+
+const LEDGER_COLUMNS = `tenant_id, held_at, job_id, attempt, n, entry, principal_id, pipeline_id, record_id, field,
+          operation, provider, model, key_source, price_id, hold_nano, cost_nano, input_tokens, cache_read_tokens,
+          cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, tool_calls, duration_ms, outcome`;
+
+/** The row of settlement \`c\` for a call that \`k\` tells of. */
+const ledgerRow = (
+  dims: string,
+  amount: string,
+): string => `p_tenant, k.held_at, k.job_id, k.attempt, k.n, c->>'state',
+          ${dims}->>'principal_id', ${dims}->>'pipeline_id', ${dims}->>'record_id', ${dims}->>'field',
+          ${dims}->>'operation', ${dims}->>'provider', ${dims}->>'model', ${dims}->>'key_source', ${dims}->>'price_id',
+          ${amount}, CASE c->>'state' WHEN 'released' THEN 0 WHEN 'unconfirmed' THEN ${amount} ELSE (c->>'cost')::bigint END,
+          coalesce((c->>'input')::bigint, 0), coalesce((c->>'cache_read')::bigint, 0),
+          coalesce((c->>'cache_write_5m')::bigint, 0), coalesce((c->>'cache_write_1h')::bigint, 0),
+          coalesce((c->>'output')::bigint, 0), nullif(c->'tool_calls', 'null'), (c->>'duration_ms')::int, c->>'outcome'`;
+
+/** A call that was priced and cost more than its hold: the model rests until an admin has looked. */
+const stopModel = (
+  dims: string,
+  amount: string,
+): string => `INSERT INTO ai_stopped_models (tenant_id, provider, model, reason)
+        SELECT p_tenant, ${dims}->>'provider', ${dims}->>'model',
+               format('A call cost %s nano-USD, more than the %s held for it.', c->>'cost', ${amount})
+         WHERE c->>'state' = 'settled' AND ${dims}->>'price_id' IS NOT NULL
+        ON CONFLICT DO NOTHING`;
 
 /**
  * Marks holds as settled, released or unconfirmed and writes their ledger rows; the budgets follow in batches. A call
@@ -183,49 +219,42 @@ const PLACE_HOLD = `
  */
 const SETTLE_CALLS = `
   CREATE FUNCTION ai_settle_calls(p_tenant text, p_calls jsonb) RETURNS void LANGUAGE plpgsql AS $$
-  DECLARE c record; h ai_holds;
+  DECLARE c jsonb; h ai_holds;
   BEGIN
-    FOR c IN
-      SELECT * FROM jsonb_to_recordset(p_calls) AS c(
-        job_id uuid, attempt int, n int, state text, cost bigint, input bigint, cache_read bigint,
-        cache_write_5m bigint, cache_write_1h bigint, output bigint, tool_calls jsonb, duration_ms int, outcome text)
-    LOOP
-      SELECT * INTO h FROM ai_holds
-       WHERE tenant_id = p_tenant AND job_id = c.job_id AND attempt = c.attempt AND n = c.n FOR UPDATE;
-      IF NOT FOUND OR h.state <> 'held' THEN
-        PERFORM ai_correct_unconfirmed(p_tenant, c.job_id, c.attempt, c.n, c.state, c.cost);
-      END IF;
-      IF h.state = 'held' THEN
-        UPDATE ai_holds SET state = c.state, cost = c.cost
-         WHERE tenant_id = p_tenant AND job_id = c.job_id AND attempt = c.attempt AND n = c.n;
-      END IF;
-      IF h.state IS DISTINCT FROM 'held' AND NOT EXISTS (
-           SELECT FROM ai_ledger WHERE tenant_id = p_tenant AND job_id = c.job_id AND attempt = c.attempt
-              AND n = c.n AND entry = 'unconfirmed_released') THEN
-        CONTINUE;
-      END IF;
-      INSERT INTO ai_ledger (tenant_id, held_at, job_id, attempt, n, entry, principal_id, pipeline_id, record_id, field,
-        operation, provider, model, key_source, price_id, hold_nano, cost_nano, input_tokens, cache_read_tokens,
-        cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, tool_calls, duration_ms, outcome)
-      SELECT p_tenant, k.held_at, c.job_id, c.attempt, c.n, c.state, k.dims->>'principal_id', k.dims->>'pipeline_id',
-        k.dims->>'record_id', k.dims->>'field', k.dims->>'operation', k.dims->>'provider', k.dims->>'model',
-        k.dims->>'key_source', k.dims->>'price_id', k.amount,
-        CASE c.state WHEN 'released' THEN 0 WHEN 'unconfirmed' THEN k.amount ELSE c.cost END,
-        coalesce(c.input, 0), coalesce(c.cache_read, 0), coalesce(c.cache_write_5m, 0), coalesce(c.cache_write_1h, 0),
-        coalesce(c.output, 0), c.tool_calls, c.duration_ms, c.outcome
-        FROM (SELECT h.held_at, h.dims, h.amount WHERE h.held_at IS NOT NULL
-              UNION ALL
-              SELECT l.held_at, to_jsonb(l), l.hold_nano FROM ai_ledger l
-               WHERE h.held_at IS NULL AND l.tenant_id = p_tenant AND l.job_id = c.job_id AND l.attempt = c.attempt
-                 AND l.n = c.n AND l.entry = 'unconfirmed') k
-      ON CONFLICT DO NOTHING;
-      IF c.state = 'settled' AND c.cost > h.amount AND h.dims->>'price_id' IS NOT NULL THEN
-        INSERT INTO ai_stopped_models (tenant_id, provider, model, reason)
-        VALUES (p_tenant, h.dims->>'provider', h.dims->>'model',
-                format('A call cost %s nano-USD, more than the %s held for it.', c.cost, h.amount))
-        ON CONFLICT DO NOTHING;
+    -- One call at a time, by its key: as a set they would be joined, and a hundred rows guessed of every list.
+    FOR i IN 0..jsonb_array_length(p_calls) - 1 LOOP
+      c := p_calls->i;
+      WITH settled AS (
+        UPDATE ai_holds SET state = c->>'state', cost = (c->>'cost')::bigint
+         WHERE tenant_id = p_tenant AND job_id = (c->>'job_id')::uuid AND attempt = (c->>'attempt')::int
+           AND n = (c->>'n')::int AND state = 'held'
+        RETURNING *
+      ), told AS (
+        INSERT INTO ai_ledger (${LEDGER_COLUMNS}) SELECT ${ledgerRow('k.dims', 'k.amount')} FROM settled k
+      ) SELECT * INTO h FROM settled;
+      IF NOT FOUND THEN
+        PERFORM ai_settle_late(p_tenant, c);
+      ELSIF h.cost > h.amount THEN
+        ${stopModel('h.dims', 'h.amount')};
       END IF;
     END LOOP;
+  END $$;
+
+  -- A call whose hold is settled already, or gone into the budgets: a repetition, or the answer to a call given up.
+  CREATE FUNCTION ai_settle_late(p_tenant text, c jsonb) RETURNS void LANGUAGE plpgsql AS $$
+  DECLARE
+    v_job uuid := (c->>'job_id')::uuid; v_attempt int := (c->>'attempt')::int; v_n int := (c->>'n')::int;
+    k ai_ledger;
+  BEGIN
+    PERFORM FROM ai_holds WHERE tenant_id = p_tenant AND job_id = v_job AND attempt = v_attempt AND n = v_n FOR UPDATE;
+    PERFORM ai_correct_unconfirmed(p_tenant, v_job, v_attempt, v_n, c->>'state', (c->>'cost')::bigint);
+    SELECT * INTO k FROM ai_ledger WHERE tenant_id = p_tenant AND job_id = v_job AND attempt = v_attempt AND n = v_n
+       AND entry = 'unconfirmed_released';
+    IF NOT FOUND THEN RETURN; END IF;
+    INSERT INTO ai_ledger (${LEDGER_COLUMNS}) SELECT ${ledgerRow('to_jsonb(k)', 'k.hold_nano')} ON CONFLICT DO NOTHING;
+    IF (c->>'cost')::bigint > k.hold_nano THEN
+      ${stopModel('to_jsonb(k)', 'k.hold_nano')};
+    END IF;
   END $$;
 
   -- Undoes an unconfirmed entry, in the ledger and in the budgets; does nothing where there is none.
@@ -265,7 +294,8 @@ const APPLY_SETTLEMENTS = `
   CREATE FUNCTION ai_apply_settlements(p_tenant text, p_limit int) RETURNS int LANGUAGE plpgsql AS $$
   DECLARE v_holds ai_holds[];
   BEGIN
-    PERFORM set_config('app.tenant_id', p_tenant, true);
+    -- Lost with the server, it is done again: the holds are still there.
+    PERFORM set_config('app.tenant_id', p_tenant, true), set_config('synchronous_commit', 'off', true);
     SELECT array_agg(h) INTO v_holds FROM (
       SELECT * FROM ai_holds WHERE tenant_id = p_tenant AND state <> 'held' LIMIT p_limit FOR UPDATE SKIP LOCKED) h;
     IF v_holds IS NULL THEN RETURN 0; END IF;
@@ -322,8 +352,8 @@ export class Accounting1700000003000 implements MigrationInterface {
   async down(db: QueryRunner): Promise<void> {
     await db.query(`
       DROP FUNCTION ai_ensure_ledger_months(date, int), ai_tenants_to_settle(int), ai_apply_settlements(text, int),
-        ai_settle_calls(text, jsonb), ai_correct_unconfirmed(text, uuid, int, int, text, bigint),
-        ai_place_hold(text, uuid, int, int, bigint, text, text, jsonb);
+        ai_settle_calls(text, jsonb), ai_settle_late(text, jsonb), ai_correct_unconfirmed(text, uuid, int, int, text, bigint),
+        ai_place_hold(text, uuid, int, int, bigint, text, text, jsonb, text, int);
       DROP TABLE ai_ledger, ai_holds, ai_budgets, ai_budget_limits, ai_model_prices, ai_stopped_models`);
   }
 }

@@ -11,10 +11,12 @@ const STORE_VALUE = `
   BEGIN
     INSERT INTO ai_values AS v (tenant_id, pipeline_id, record_id, field, revision, generated, generated_at, execution_id,
       job_id, fingerprint, inputs_hash, prompt_hash, config_hash, config_version, model, cost_nano, sources, outcome)
-    VALUES (p_tenant, p_pipeline, p_record, p_field, 0, p_value->'value', clock_timestamp(), (p_value->>'execution_id')::uuid,
+    SELECT p_tenant, p_pipeline, p_record, p_field, 0, p_value->'value', clock_timestamp(), (p_value->>'execution_id')::uuid,
       (p_value->>'job_id')::uuid, p_value->>'fingerprint', p_value->>'inputs_hash', p_value->>'prompt_hash',
       p_value->>'config_hash', p_config_version, p_value->>'model', (p_value->>'cost_nano')::bigint,
-      ARRAY(SELECT jsonb_array_elements_text(p_value->'sources')), p_value->>'outcome')
+      ARRAY(SELECT jsonb_array_elements_text(p_value->'sources')), p_value->>'outcome'
+      FROM ai_field_configs c WHERE c.tenant_id = p_tenant AND c.pipeline_id = p_pipeline AND c.field = p_field
+       AND c.version = p_config_version
     ON CONFLICT (tenant_id, record_id, field) DO UPDATE SET
       generated = excluded.generated, generated_at = excluded.generated_at, execution_id = excluded.execution_id,
       job_id = excluded.job_id, fingerprint = excluded.fingerprint, inputs_hash = excluded.inputs_hash,
@@ -22,10 +24,12 @@ const STORE_VALUE = `
       model = excluded.model, cost_nano = excluded.cost_nano, sources = excluded.sources, outcome = excluded.outcome,
       override = NULL, overridden_at = NULL, overridden_by = NULL, feedback = NULL, feedback_comment = NULL
      WHERE v.revision = p_revision;
-    IF NOT FOUND THEN RAISE EXCEPTION 'a person changed the value meanwhile' USING ERRCODE = 'FS002'; END IF;
-    PERFORM FROM ai_field_configs c WHERE c.tenant_id = p_tenant AND c.pipeline_id = p_pipeline AND c.field = p_field
-      AND c.version = p_config_version;
-    IF NOT FOUND THEN RAISE EXCEPTION 'the configuration changed meanwhile' USING ERRCODE = 'FS003'; END IF;
+    IF FOUND THEN RETURN; END IF;
+    IF EXISTS (SELECT FROM ai_values v WHERE v.tenant_id = p_tenant AND v.record_id = p_record AND v.field = p_field
+                 AND v.revision <> p_revision) THEN
+      RAISE EXCEPTION 'a person changed the value meanwhile' USING ERRCODE = 'FS002';
+    END IF;
+    RAISE EXCEPTION 'the configuration changed meanwhile' USING ERRCODE = 'FS003';
   END $$;`;
 
 /** Configurations of AI fields, and the plugin's own row for each value. */

@@ -10,10 +10,9 @@ import { AuthModule } from './auth/auth.module.js';
 import { CrmModule } from './crm/crm.module.js';
 import { DemoModule } from './demo/demo.module.js';
 import { HealthModule } from './health/health.module.js';
+import { queueBoard } from './operators/queue-board.js';
 import { RUNTIME, type Runtime } from './runtime.js';
 
-/** Milliseconds that one call to a provider may take. */
-const CALL_TIMEOUT_MS = 120_000;
 /** Milliseconds that a shutdown waits for calls in flight. */
 const DRAIN_MS = 20_000;
 const RETENTION_DAYS = 90;
@@ -40,8 +39,9 @@ export class AppModule {
         FieldsmithModule.forRoot(fieldsmithOptions(runtime)),
         AuthModule,
         CrmModule,
-        HealthModule,
+        HealthModule.for(runtime.config),
         DemoModule,
+        ...queueBoard(runtime.config),
       ],
       providers: [{ provide: APP_FILTER, useClass: ProblemFilter }],
     };
@@ -70,22 +70,26 @@ function fieldsmithOptions({ config, masterKey, simulatorUrl }: Runtime): Fields
     },
     llm: {
       globalKeys: globalKeys(config),
+      globalMaxConcurrency: globalLimits(config),
+      simulatorMaxConcurrency: config.simulatorMaxConcurrency,
+      probeIntervalMs: ai.probeIntervalMs,
       urlAllowlist: config.providerUrlAllowlist,
       simulatorUrl,
-      timeoutMs: CALL_TIMEOUT_MS,
+      timeoutMs: ai.providerTimeoutMs,
     },
     processing: {
       worker: config.role !== 'api',
+      redis: config.redisUrl ? { url: config.redisUrl, prefix: config.redisPrefix } : undefined,
       concurrency: ai.workerConcurrency,
       tenantWindow: ai.tenantWindow,
       leaseMs: ai.leaseMs,
-      orphanedHoldMs: ai.leaseMs + 3 * CALL_TIMEOUT_MS,
+      orphanedHoldMs: ai.leaseMs + 3 * ai.providerTimeoutMs,
       sweepIntervalMs: ai.sweepIntervalMs,
       maxRetries: ai.maxRetries,
       retryBaseMs: ai.retryBaseMs,
-      retentionDays: RETENTION_DAYS,
       drainMs: DRAIN_MS,
     },
+    operations: { metricsToken: config.metricsToken },
   };
 }
 
@@ -95,4 +99,12 @@ export function globalKeys({ openai, anthropic }: Runtime['config']): Record<str
   if (openai.apiKey) keys['openai'] = { apiKey: openai.apiKey, baseUrl: openai.baseUrl };
   if (anthropic.apiKey) keys['anthropic'] = { apiKey: anthropic.apiKey, baseUrl: anthropic.baseUrl };
   return keys;
+}
+
+/** Most calls at once with the keys of {@link globalKeys}, where there is a limit. */
+function globalLimits({ openai, anthropic }: Runtime['config']): Record<string, number> {
+  const limits = { openai: openai.maxConcurrency, anthropic: anthropic.maxConcurrency };
+  return Object.fromEntries(
+    Object.entries(limits).filter((entry): entry is [string, number] => entry[1] !== undefined),
+  );
 }

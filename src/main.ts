@@ -1,26 +1,21 @@
 import 'reflect-metadata';
-import { FieldsmithError } from '#libs/common';
-import { ConfigError } from './config/config.errors.js';
+import { Logger } from '@nestjs/common';
+import { loggableError } from '#libs/common';
 import { readConfig } from './config/read-config.js';
+import { explain } from './explain.js';
 import { Product } from './product.js';
 
-/** One line that says what to do; a stack only for what nobody foresaw. */
-function explain(error: unknown): string {
-  if (error instanceof ConfigError || error instanceof FieldsmithError) return error.message;
-  const { code, address, port, message } = error as NodeJS.ErrnoException & {
-    address?: string;
-    port?: number;
-  };
-  if (code === 'EADDRINUSE') {
-    return `Port ${port} on ${address} is in use: stop what listens there, or set PORT to another one (0 takes any).`;
-  }
-  if (code === 'EACCES' && port)
-    return `Port ${port} needs more rights than this user has: set PORT to one above 1023.`;
-  return error instanceof Error ? (error.stack ?? message) : String(error);
+/** What nobody caught: the state of the process is not known any more, so it ends, and leases and supervisor do the rest. */
+function endOnUncaught(): void {
+  process.on('uncaughtException', (error) => {
+    new Logger('Process').fatal({ message: 'uncaught error, the process ends', err: loggableError(error) });
+    process.exit(1);
+  });
 }
 
 async function main(): Promise<void> {
   const product = new Product(readConfig(process.env));
+  endOnUncaught();
   let stopping: Promise<void> | undefined;
   const stop = (signal: NodeJS.Signals): void => {
     process.stdout.write(`\n${signal}: finishing what is in flight.\n`);

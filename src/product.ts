@@ -5,22 +5,34 @@ import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { json } from 'express';
 import helmet from 'helmet';
-import { FieldsmithError } from '#libs/common';
+import { FieldsmithError, Metrics } from '#libs/common';
+import { httpMetrics } from '#libs/fieldsmith';
 import { createSimulator, type Simulator } from '#libs/llm-simulator';
 import { AppModule, globalKeys } from './app.module.js';
 import type { Config } from './config/read-config.js';
 import { urlGuard } from './config/url-guard.js';
 import { validationPipe } from './config/validation-pipe.js';
-import { migrate } from './database/migrate.js';
-import { MIGRATIONS } from './database/migrations.js';
+import { bringUpToDate } from './database/bring-up-to-date.js';
 import { DEMO_SIGN_IN, DemoSeed } from './demo/demo-seed.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded/embedded-postgres.js';
-import { ProductLogger } from './logger.js';
+import { onlyHealth } from './health/only-health.js';
+import { makePino } from './logging/make-pino.js';
+import { ProductLogger } from './logging/product-logger.js';
+import { requestLog } from './logging/request-log.js';
 import { keptMasterKey } from './master-key.js';
 import { serveOpenApi } from './openapi.js';
+import { QUEUE_BOARD_PATH } from './operators/queue-board.js';
 import type { Runtime } from './runtime.js';
 
+/** What machines and people ask for without a version of the API. */
+const OUTSIDE_THE_API = ['/', 'health/live', 'health/ready', 'metrics'];
 const JSON_LIMIT = '2mb';
+/** Pages load nothing from elsewhere, also where a package would; and they work without TLS, as a first start has none. */
+const CONTENT_POLICY = {
+  styleSrc: ["'self'", "'unsafe-inline'"],
+  fontSrc: ["'self'", 'data:'],
+  upgradeInsecureRequests: null,
+};
 /** Milliseconds that a stop waits for the step of the start that is going on. */
 const STEP_MS = 5_000;
 
@@ -34,7 +46,7 @@ export class Product {
   private stopped = false;
 
   constructor(private readonly config: Config) {
-    Logger.overrideLogger(new ProductLogger(config.logLevel));
+    Logger.overrideLogger(new ProductLogger(makePino(config.logLevel)));
   }
 
   /** @throws when something it needs is not there; whatever had been started is stopped by {@link stop}. */
@@ -64,16 +76,24 @@ export class Product {
     this.app = app;
     this.goOn();
     app.setGlobalPrefix('api/v1', {
-      exclude: ['/', 'health/live', 'health/ready'].map((path) => ({ path, method: RequestMethod.GET })),
+      exclude: [
+        ...OUTSIDE_THE_API.map((path) => ({ path, method: RequestMethod.GET })),
+        { path: QUEUE_BOARD_PATH, method: RequestMethod.ALL },
+      ],
     });
     app.set('query parser', 'extended');
-    app.use(helmet());
+    app.use(requestLog);
+    app.use(httpMetrics(app.get(Metrics)));
+    app.use(helmet({ contentSecurityPolicy: { directives: CONTENT_POLICY } }));
+    if (this.config.role === 'worker') app.use(onlyHealth);
     app.use(urlGuard);
     app.use(json({ limit: JSON_LIMIT, strict: false }));
     app.useGlobalPipes(validationPipe());
-    serveOpenApi(app);
-    await app.listen(this.config.port, this.config.host);
+    if (this.config.role !== 'worker') serveOpenApi(app);
+    await app.init();
+    // Before it serves: whoever finds it ready can sign in.
     const seeded = this.config.demo && this.config.role !== 'worker' && (await app.get(DemoSeed).ensure());
+    await app.listen(this.config.port, this.config.host);
     await this.announce(app, seeded);
   }
 
@@ -111,14 +131,8 @@ export class Product {
   }
 
   private async migrate(ownerUrl: string): Promise<void> {
-    try {
-      const run = await migrate(ownerUrl, MIGRATIONS);
-      if (run.length > 0) this.logger.log(`${run.length} migrations were run.`);
-    } catch (error) {
-      const { host } = new URL(ownerUrl);
-      const remedy = `The database at ${host} cannot be used (${(error as Error).message}): check that it runs, and DATABASE_URL.`;
-      throw new FieldsmithError('database_unusable', remedy, { cause: error });
-    }
+    const run = await bringUpToDate(ownerUrl);
+    if (run.length > 0) this.logger.log(`${run.length} migrations were run.`);
   }
 
   /** Stands in for the providers where no key is known at all. */
@@ -131,8 +145,12 @@ export class Product {
 
   private async announce(app: NestExpressApplication, seeded: boolean): Promise<void> {
     const url = (await app.getUrl()).replace('[::1]', 'localhost');
+    const serves =
+      this.config.role === 'worker'
+        ? `a worker: ${url}/health/ready`
+        : `API: ${url}/api/v1, documentation: ${url}/api/docs`;
     const lines = [
-      `Fieldsmith runs at ${url} (API: ${url}/api/v1, documentation: ${url}/api/docs)`,
+      `Fieldsmith runs at ${url} (${serves})`,
       ...(seeded ? [`Demo sign-in: ${DEMO_SIGN_IN.email} / ${DEMO_SIGN_IN.password}`] : []),
       ...(this.simulator
         ? ['No provider key is set, so a simulator answers: set OPENAI_API_KEY for real values.']

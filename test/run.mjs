@@ -1,86 +1,102 @@
 #!/usr/bin/env node
 /**
- * Runs the tests: `node test/run.mjs all|unit|e2e [jest arguments]`. Builds the product, starts the Postgres the tests use
- * (the embedded one, in a folder of its own) with a migrated template database, runs Jest, and says the result in one line.
+ * Runs the tests: `[DELIVERY=bull] node test/run.mjs all|unit|e2e [jest arguments]`. Builds the product, starts what the
+ * tests use (the embedded Postgres with a migrated template database, a Redis), runs Jest, and says the result in one
+ * line. The tests of the main job run under both deliveries; `DELIVERY=bull` with a name runs any test under Bull.
  */
-import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from '../src/build/build-tree.mjs';
+import { runJest } from './run/jest.mjs';
+import { mainJobPattern } from './run/main-job.mjs';
+import { startPostgres } from './run/postgres.mjs';
+import { redisServerOrStop, startRedis } from './run/redis.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const SUITES = { all: '.', unit: '/(libs|src)/', e2e: '/test/' };
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 };
 
 const [suite = 'all', ...rest] = process.argv.slice(2);
-if (!(suite in SUITES)) {
-  console.error(`Unknown suite "${suite}": use ${Object.keys(SUITES).join(', ')}.`);
+const delivery = process.env.DELIVERY ?? 'in-process';
+if (!(suite in SUITES) || !['in-process', 'bull'].includes(delivery)) {
+  console.error(`Use: [DELIVERY=in-process|bull] node test/run.mjs ${Object.keys(SUITES).join('|')} [names]`);
   process.exit(2);
-}
-
-/** Starts the tests' Postgres and makes the template that every test database is copied from. */
-async function startPostgres(dir, dist) {
-  const load = (path) => import(join(dist, path));
-  const { startEmbeddedPostgres } = await load('src/embedded/embedded-postgres.js');
-  const { migrate } = await load('src/database/migrate.js');
-  const { MIGRATIONS } = await load('src/database/migrations.js');
-  const { default: pg } = await import('pg');
-  const settings = { fsync: 'off', max_connections: '300' };
-  const postgres = await startEmbeddedPostgres({ dataDir: join(dir, 'data'), settings });
-  const admin = new URL(postgres.ownerUrl);
-  admin.username = 'fieldsmith_super';
-  admin.pathname = '/postgres';
-  await migrate(postgres.ownerUrl, MIGRATIONS);
-  const client = new pg.Client({ connectionString: admin.href });
-  await client.connect();
-  await client.query('ALTER DATABASE fieldsmith RENAME TO fieldsmith_template');
-  await client.end();
-  return { postgres, env: { TEST_ADMIN_URL: admin.href, TEST_OWNER_URL: postgres.ownerUrl } };
-}
-
-function runJest(env, output) {
-  const jest = join(root, 'node_modules/jest/bin/jest.js');
-  const config = join(root, 'test/jest.config.js');
-  const named = rest.some((argument) => !argument.startsWith('-'));
-  const patterns = named ? [] : ['--testPathPatterns', SUITES[suite]];
-  const args = [jest, '-c', config, '--json', `--outputFile=${output}`, ...patterns, ...rest];
-  const options = [
-    process.env.NODE_OPTIONS,
-    '--experimental-vm-modules',
-    '--disable-warning=ExperimentalWarning',
-  ];
-  const child = spawn(process.execPath, args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, ...env, NODE_OPTIONS: options.filter(Boolean).join(' ') },
-  });
-  return new Promise((resolve) => child.on('close', (code) => resolve(code ?? 1)));
 }
 
 const dir = mkdtempSync(join(tmpdir(), 'fieldsmith-test-'));
 // Where root runs the tests, Postgres runs as another user, who must get through.
 chmodSync(dir, 0o711);
-let postgres;
-let code = 1;
-try {
+/** What is to be stopped, the latest first. */
+const started = [];
+let endJest;
+let ending;
+let interrupted;
+
+for (const signal of Object.keys(EXIT_CODES)) {
+  process.on(signal, () => {
+    interrupted ??= signal;
+    ending ??= endJest?.();
+  });
+}
+
+async function start(starting) {
+  const { stop, ...rest } = await starting;
+  started.unshift(stop);
+  if (interrupted) throw new Error(`Interrupted by ${interrupted}.`);
+  return rest;
+}
+
+/** Redis for the tests: `REDIS_URL`, or one that is started here. Tests that kill a Redis start their own. */
+async function redisEnv() {
+  const server = redisServerOrStop();
+  const url = process.env.REDIS_URL ?? (await start(startRedis(server, dir))).url;
+  return { TEST_REDIS_URL: url, TEST_REDIS_SERVER: server };
+}
+
+/** One run of Jest; a second one where everything is tested. */
+function passes() {
+  if (rest.some((argument) => !argument.startsWith('-'))) return [{ delivery, args: rest }];
+  const all = { delivery, args: ['--testPathPatterns', SUITES[suite], ...rest] };
+  if (suite === 'unit' || delivery === 'bull') return [all];
+  return [all, { delivery: 'bull', args: ['--testPathPatterns', mainJobPattern(), ...rest] }];
+}
+
+async function run() {
   const { dir: dist } = await build({ root });
   const env = { TEST_DIST: dist };
   if (suite !== 'unit') {
-    const started = await startPostgres(dir, dist);
-    postgres = started.postgres;
-    Object.assign(env, started.env);
+    Object.assign(env, await redisEnv());
+    Object.assign(env, (await start(startPostgres(dir, dist))).env);
   }
-  const output = join(dir, 'result.json');
-  code = await runJest(env, output);
-  const result = JSON.parse(readFileSync(output, 'utf8'));
-  const broken = result.numRuntimeErrorTestSuites;
-  const failed = result.numFailedTests + broken;
-  const skipped = result.numPendingTests + result.numTodoTests;
-  if (failed > 0 || skipped > 0 || result.numTotalTests === 0) code ||= 1;
-  console.log(`${result.numPassedTests} passed, ${failed} failed, ${skipped} skipped`);
+  const results = [];
+  for (const pass of passes()) {
+    if (interrupted) break;
+    if (pass.delivery === 'bull') console.log('\nDelivery through Bull on Redis:');
+    const output = join(dir, `result-${results.length}.json`);
+    const passEnv = { ...env, DELIVERY: pass.delivery };
+    const onStart = (end) => (endJest = end);
+    results.push(await runJest({ root, args: pass.args, env: passEnv, output, onStart }));
+  }
+  return results;
+}
+
+function report(results) {
+  const sum = (of) => results.reduce((total, result) => total + result[of], 0);
+  console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
+  const clean = results.every(({ code, passed }) => code === 0 && passed > 0);
+  return clean && sum('failed') === 0 && sum('skipped') === 0 ? 0 : 1;
+}
+
+let code = 1;
+try {
+  code = report(await run());
+} catch (error) {
+  console.error(interrupted ? `${interrupted}: stopping what was started.` : (error?.message ?? error));
 } finally {
-  await postgres?.stop();
+  await ending;
+  for (const stop of started) await stop();
   rmSync(dir, { recursive: true, force: true });
 }
-process.exitCode = code;
+process.exitCode = interrupted ? EXIT_CODES[interrupted] : code;

@@ -6,9 +6,11 @@ export {
   type BudgetScope,
   type BudgetView,
 } from './budgets/budgets.js';
+export { HoldReconciler, type BudgetDrift, type Reconciliation } from './budgets/hold-reconciler.js';
 export { Holds, type CallId, type CallSubject, type HoldRequest, type HoldVerdict } from './budgets/holds.js';
 export { SettlementQueue } from './budgets/settlement-queue.js';
 export { recordFreeResult, type FreeResult } from './ledger/free-rows.js';
+export { LedgerMonths } from './ledger/ledger-months.js';
 export { settlementRow, type CallSettlement, type SettledUsage } from './ledger/settlement.js';
 export { costOf, holdAmount, type HoldBounds } from './pricing/cost.js';
 export { PriceBook } from './pricing/price-book.js';

@@ -13,6 +13,9 @@ import { RecordAiController } from './http/record-ai.controller.js';
 import { RecordChangeListener } from './record-change-listener.js';
 import { GenerationRuns } from './runs/generation-runs.js';
 import { RunEstimator } from './runs/run-estimate.js';
+import { RunFiller } from './runs/run-filler.js';
+import { RunRecords } from './runs/run-records.js';
+import { RunResumer } from './runs/run-resumer.js';
 import { ValueActions } from './values/value-actions.js';
 import { AiValueEdits } from './values/value-edits.js';
 import { AiValueViews } from './values/value-views.js';
@@ -36,6 +39,9 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     GenerationRuns,
     RecordChangeListener,
     RunEstimator,
+    RunFiller,
+    RunRecords,
+    RunResumer,
     ValueActions,
     WorkflowNodeProcess,
   ],

@@ -7,7 +7,8 @@ export {
   type ErrorDetail,
   type ErrorOptions,
 } from './errors.js';
-export { isId, newId } from './ids.js';
-export { loggableError, type LoggableError } from './loggable-error.js';
+export { firstIdOf, isId, newId } from './ids.js';
+export { briefError, loggableError, type LoggableError } from './loggable-error.js';
+export { Metrics } from './metrics.js';
 export { storableJson, storableText } from './storable.js';
 export { NANO_PER_CENT, NANO_PER_USD, centsToNano, nanoToCents, nanoToUsd } from './money.js';

@@ -1,4 +1,6 @@
 import { Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Gauge } from 'prom-client';
+import { briefError, Metrics } from '#libs/common';
 import { EventLog, type Cursor, type LoggedEvent } from './event-log.js';
 import { Wakeups } from './wakeups.js';
 
@@ -24,7 +26,18 @@ export class EventStream implements BeforeApplicationShutdown {
   constructor(
     private readonly log: EventLog,
     private readonly wakeups: Wakeups,
-  ) {}
+    metrics: Metrics,
+  ) {
+    const { readers } = this;
+    new Gauge({
+      name: 'fieldsmith_event_stream_readers',
+      help: 'Open streams of server-sent events.',
+      registers: [metrics],
+      collect() {
+        this.set(readers.size);
+      },
+    });
+  }
 
   /**
    * Streams until the target closes: first what happened after `lastEventId`, or a `resync` where that event is unknown
@@ -107,7 +120,7 @@ class Reader {
         await this.readPage();
       }
     } catch (error) {
-      this.logger.warn(`Events could not be read, the stream tries again: ${String(error)}`);
+      this.logger.warn(`Events could not be read, the stream tries again: ${briefError(error)}`);
     } finally {
       this.reading = false;
     }

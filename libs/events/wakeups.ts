@@ -4,6 +4,7 @@ import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } fro
 import { InjectDataSource } from '@nestjs/typeorm';
 import type pg from 'pg';
 import { DataSource, type QueryRunner } from 'typeorm';
+import { briefError } from '#libs/common';
 
 /** What a process can be woken for: new events to read, or jobs that became due. */
 export type Topic = 'events' | 'jobs';
@@ -14,12 +15,15 @@ interface Message extends Partial<Record<Topic, string[]>> {
 }
 
 const CHANNEL = 'fieldsmith';
-/** Milliseconds that wake-ups are gathered before one NOTIFY carries them. */
+/** Milliseconds that wake-ups are gathered before one NOTIFY carries them, and at least between two of those. */
 const BATCH_MS = 3;
+const BUSY_BATCH_MS = 20;
 /** Tenants in one message: NOTIFY carries at most 8,000 bytes. */
 const TENANTS_PER_MESSAGE = 75;
 const TOPICS: readonly Topic[] = ['jobs', 'events'];
 const RECONNECT_MS = 1_000;
+/** A hint need not wait for the disk. */
+const NOTIFY = `SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)`;
 
 /**
  * Tells this process and all others that a tenant has something new. A wake-up is a hint after a commit: it may be lost,
@@ -35,6 +39,7 @@ export class Wakeups implements OnModuleInit, OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
   private listener: QueryRunner | undefined;
   private closed = false;
+  private flushedAt = 0;
 
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
@@ -52,7 +57,9 @@ export class Wakeups implements OnModuleInit, OnApplicationShutdown {
   wake(topic: Topic, tenantId: string): void {
     this.local.emit(topic, tenantId);
     this.waiting[topic].add(tenantId);
-    this.timer ??= setTimeout(() => void this.flush(), BATCH_MS);
+    if (this.timer) return;
+    const sinceLast = performance.now() - this.flushedAt;
+    this.timer = setTimeout(() => void this.flush(), Math.max(BATCH_MS, BUSY_BATCH_MS - sinceLast));
   }
 
   /** Calls the listener with the id of each tenant that is woken. @returns a function that ends it. */
@@ -63,14 +70,15 @@ export class Wakeups implements OnModuleInit, OnApplicationShutdown {
 
   private async flush(): Promise<void> {
     this.timer = undefined;
+    this.flushedAt = performance.now();
     if (this.closed) return;
     try {
       for (const message of this.take()) {
-        await this.dataSource.query('SELECT pg_notify($1, $2)', [CHANNEL, JSON.stringify(message)]);
+        await this.dataSource.query(NOTIFY, [CHANNEL, JSON.stringify(message)]);
       }
     } catch (error) {
       if (!this.closed)
-        this.logger.warn(`Other processes were not woken, they look by themselves: ${String(error)}`);
+        this.logger.warn(`Other processes were not woken, they look by themselves: ${briefError(error)}`);
     }
   }
 
@@ -89,12 +97,17 @@ export class Wakeups implements OnModuleInit, OnApplicationShutdown {
 
   private async listen(): Promise<void> {
     const runner = this.dataSource.createQueryRunner();
-    const client = (await runner.connect()) as pg.PoolClient;
-    client.on('notification', (notification) => this.receive(notification.payload));
-    client.on('error', () => void this.listenAgain(runner));
-    client.on('end', () => void this.listenAgain(runner));
-    await client.query(`LISTEN ${CHANNEL}`);
-    this.listener = runner;
+    try {
+      const client = (await runner.connect()) as pg.PoolClient;
+      client.on('notification', (notification) => this.receive(notification.payload));
+      client.on('error', () => void this.listenAgain(runner));
+      client.on('end', () => void this.listenAgain(runner));
+      await client.query(`LISTEN ${CHANNEL}`);
+      this.listener = runner;
+    } catch (error) {
+      await runner.release();
+      throw error;
+    }
   }
 
   private async listenAgain(lost: QueryRunner): Promise<void> {
@@ -104,7 +117,7 @@ export class Wakeups implements OnModuleInit, OnApplicationShutdown {
     while (!this.closed && !this.listener) {
       await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS).unref());
       await this.listen().catch((error: unknown) =>
-        this.logger.warn(`No wake-ups from other processes: ${String(error)}`),
+        this.logger.warn(`No wake-ups from other processes: ${briefError(error)}`),
       );
     }
   }

@@ -1,7 +1,9 @@
 import { Global, Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { collectDefaultMetrics } from 'prom-client';
 import { AccountingModule } from '#libs/accounting';
 import { AiFieldsModule } from '#libs/ai-fields';
 import { AnalyticsModule } from '#libs/analytics';
+import { Metrics } from '#libs/common';
 import { EventsModule } from '#libs/events';
 import { LLM_OPTIONS, LlmModule } from '#libs/llm';
 import { PROCESSING_OPTIONS, ProcessingModule } from '#libs/processing';
@@ -14,8 +16,17 @@ import {
   OPTIONS_TYPE,
   type FieldsmithOptions,
 } from './fieldsmith.options.js';
+import { MetricsController } from './metrics/metrics.controller.js';
 
 const PARTS: Provider[] = [
+  {
+    provide: Metrics,
+    useFactory: () => {
+      const metrics = new Metrics();
+      collectDefaultMetrics({ register: metrics });
+      return metrics;
+    },
+  },
   {
     provide: TENANTS_OPTIONS,
     inject: [FIELDSMITH_OPTIONS],
@@ -55,7 +66,7 @@ const PARTS: Provider[] = [
     AiFieldsModule,
     AnalyticsModule,
   ],
-  controllers: [EventsController],
+  controllers: [EventsController, MetricsController],
 })
 export class FieldsmithModule extends ConfigurableModuleClass {
   static override forRoot(options: typeof OPTIONS_TYPE): DynamicModule {
@@ -72,6 +83,6 @@ function withParts(module: DynamicModule): DynamicModule {
   return {
     ...module,
     providers: [...(module.providers ?? []), ...PARTS],
-    exports: [...(module.exports ?? []), TENANTS_OPTIONS, LLM_OPTIONS, PROCESSING_OPTIONS],
+    exports: [...(module.exports ?? []), Metrics, TENANTS_OPTIONS, LLM_OPTIONS, PROCESSING_OPTIONS],
   };
 }

@@ -8,6 +8,13 @@ export interface FieldsmithOptions {
   tenants: TenantsOptions;
   llm: LlmOptions;
   processing: ProcessingOptions;
+  operations?: OperationsOptions;
+}
+
+/** How the installation is watched. */
+export interface OperationsOptions {
+  /** What scrapers of `/metrics` must send as a Bearer token; default: anybody may read them. */
+  metricsToken?: string;
 }
 
 export const {

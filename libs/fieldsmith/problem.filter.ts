@@ -1,6 +1,11 @@
 import { Catch, HttpException, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
+import type { PrincipalRequest } from '#libs/access';
 import { FieldsmithError, loggableError, type ErrorDetail } from '#libs/common';
+import { isDatabaseAway } from '#libs/tenants';
+
+/** A request that the host may have given an id and a principal. */
+type IdentifiedRequest = Request & PrincipalRequest & { id?: string };
 
 /** An error as a client sees it (RFC 9457). */
 interface Problem {
@@ -36,6 +41,12 @@ interface ParserError {
   type: string;
 }
 
+const DATABASE_AWAY = problem(
+  503,
+  'database_away',
+  'The database cannot be reached now. Look whether your change was saved, and try again in a moment.',
+);
+
 /**
  * Answers every error as Problem Details. Errors of ours say what to tell; what is unknown is logged whole and told as
  * an internal error without its text.
@@ -46,7 +57,7 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const response = host.switchToHttp().getResponse<Response>();
-    const problem = this.problemOf(error);
+    const problem = this.problemOf(error, host.switchToHttp().getRequest<IdentifiedRequest>());
     if (response.headersSent) {
       response.end();
       return;
@@ -57,23 +68,31 @@ export class ProblemFilter implements ExceptionFilter {
     response.status(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   }
 
-  private problemOf(error: unknown): Problem {
+  private problemOf(error: unknown, request: IdentifiedRequest): Problem {
     if (error instanceof FieldsmithError) {
-      if (error.status >= 500 && error.code === 'isolation_not_enforced')
-        this.logger.error(loggableError(error));
+      if (error.code === 'isolation_not_enforced') this.logger.error(lineOf(error, request));
       return problem(error.status, error.code, error.message, error.errors);
     }
     // The adapter of the framework wraps what a body parser throws.
     if (error instanceof HttpException && isParserError(error.cause)) return fromParserError(error.cause);
     if (error instanceof HttpException) return fromHttpException(error);
     if (isParserError(error)) return fromParserError(error);
-    this.logger.error(loggableError(error));
+    if (isDatabaseAway(error)) {
+      this.logger.warn({ ...lineOf(error, request), message: 'the database is away' });
+      return DATABASE_AWAY;
+    }
+    this.logger.error(lineOf(error, request));
     return problem(
       500,
       'internal_error',
       'Something went wrong here. It has been logged; try again, and report it if it stays.',
     );
   }
+}
+
+function lineOf(error: unknown, { id, method, principal }: IdentifiedRequest): object {
+  const who = { tenant_id: principal?.tenantId, user_id: principal?.id };
+  return { message: 'request failed', request_id: id, method, ...who, err: loggableError(error) };
 }
 
 function fromHttpException(error: HttpException): Problem {

@@ -57,7 +57,6 @@ export interface RecordScanner {
     pipelineId: string,
     page: { after?: string; limit: number; filter?: Record<string, Json> },
   ): Promise<RecordPage>;
-  count(em: EntityManager, tenantId: string, pipelineId: string): Promise<number>;
 }
 
 /** Nest token of the {@link RecordScanner}. */

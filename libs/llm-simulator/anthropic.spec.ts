@@ -71,6 +71,55 @@ describe('Messages', () => {
     }
   });
 
+  it('uses its own tools within their cap, with results, sources and counts, streamed or not', async () => {
+    const tools = [
+      { type: 'web_search_20250305' as const, name: 'web_search' as const, max_uses: 2 },
+      { type: 'code_execution_20250825' as const, name: 'code_execution' as const },
+    ];
+    for (const message of [
+      await client.messages.create({ ...base, tools }),
+      await client.messages.stream({ ...base, tools }).finalMessage(),
+    ]) {
+      expect(message.content.map(({ type }) => type)).toEqual([
+        'server_tool_use',
+        'web_search_tool_result',
+        'server_tool_use',
+        'bash_code_execution_tool_result',
+        'text',
+      ]);
+      expect(message.content.at(-1)).toMatchObject({
+        text: SUMMARY,
+        citations: [{ type: 'web_search_result_location', url: 'https://example.com/found/1' }],
+      });
+      expect(message.usage.server_tool_use).toMatchObject({ web_search_requests: 1 });
+      expect(message.container?.id).toMatch(/^container_/);
+    }
+  });
+
+  it('pauses with a use that has no result, and gives it when the turn goes on', async () => {
+    const tools = [{ type: 'web_search_20250305' as const, name: 'web_search' as const }];
+    simulator.script([{ times: 1, action: { type: 'answer', text: 'Let me look.', pause: true } }]);
+    const paused = await client.messages.create({ ...base, tools });
+    expect(paused.stop_reason).toBe('pause_turn');
+    expect(paused.content.map(({ type }) => type)).toEqual(['text', 'server_tool_use']);
+    const messages = [...base.messages, { role: 'assistant' as const, content: paused.content }];
+    const done = await client.messages.create({ ...base, tools, messages });
+    const [opened] = done.content;
+    const last = paused.content[1];
+    expect(opened).toMatchObject({
+      type: 'web_search_tool_result',
+      tool_use_id: last?.type === 'server_tool_use' && last.id,
+    });
+    expect(done.stop_reason).toBe('end_turn');
+  });
+
+  it('refuses a tool of its own by another name', async () => {
+    const tools = [{ type: 'web_search_20250305', name: 'search' }];
+    await expect(client.post('/v1/messages', { body: { ...base, tools } })).rejects.toMatchObject({
+      status: 400,
+    });
+  });
+
   it('calls the tool it must call, streamed or not', async () => {
     const tools = [{ name: 'store', input_schema: SCHEMA }];
     const asked = { ...base, tools, tool_choice: { type: 'tool' as const, name: 'store' } };

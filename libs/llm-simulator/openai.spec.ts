@@ -232,6 +232,34 @@ describe('Responses', () => {
     }
   });
 
+  it('uses its own tools within their cap, as output items with sources, streamed or not', async () => {
+    const tools = [
+      { type: 'web_search' as const },
+      { type: 'file_search' as const, vector_store_ids: ['vs_1'] },
+      { type: 'code_interpreter' as const, container: { type: 'auto' as const } },
+    ];
+    const asked = { model: 'gpt-5', input: PROMPT, tools };
+    for (const response of [
+      await client.responses.create(asked),
+      await client.responses.stream(asked).finalResponse(),
+    ]) {
+      expect(response.output.map(({ type }) => type)).toEqual([
+        'web_search_call',
+        'web_search_call',
+        'file_search_call',
+        'code_interpreter_call',
+        'message',
+      ]);
+      const message = response.output.at(-1);
+      expect(message?.type === 'message' && message.content[0]).toMatchObject({
+        text: SUMMARY,
+        annotations: [{ type: 'url_citation', url: 'https://example.com/found/1' }],
+      });
+    }
+    const capped = await client.responses.create({ ...asked, max_tool_calls: 1 } as typeof asked);
+    expect(capped.output.map(({ type }) => type)).toEqual(['web_search_call', 'web_search_call', 'message']);
+  });
+
   it('is incomplete at the token limit', async () => {
     const long = `${PROMPT}\nHeadquarters: Saint Paul, Minnesota\nProducts: tape, glue, abrasives, filters`;
     const asked = { model: 'gpt-5', input: long, max_output_tokens: 16 };
@@ -254,6 +282,9 @@ describe('Responses', () => {
     ['text.format.schema', { input: 'x', text: { format: { type: 'json_schema', name: 'x' } } }],
     ['previous_response_id', { input: 'x', previous_response_id: 'resp_1' }],
     ['stop', { input: 'x', stop: 'y' }],
+    ['tools[0].vector_store_ids', { input: 'x', tools: [{ type: 'file_search', vector_store_ids: [] }] }],
+    ['tools[0].container', { input: 'x', tools: [{ type: 'code_interpreter' }] }],
+    ['max_tool_calls', { input: 'x', max_tool_calls: 0 }],
   ])('refuses a wrong %s', async (param, body) => {
     await expect(client.post('/responses', { body: { model: 'gpt-5', ...body } })).rejects.toMatchObject({
       status: 400,

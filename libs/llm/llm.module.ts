@@ -1,14 +1,26 @@
 import { Global, Module } from '@nestjs/common';
-import { createDefaultRegistry } from './default-registry.js';
+import { createRegistry } from './default-registry.js';
+import { KeyBreakers } from './keys/key-breakers.js';
+import { KeyChanges } from './keys/key-changes.js';
 import { ProviderKeys } from './keys/provider-keys.js';
 import { ProviderKeysController } from './keys/provider-keys.controller.js';
+import { LLM_OPTIONS, type LlmOptions } from './llm.options.js';
 import { ProviderRegistry } from './provider-registry.js';
 
 /** Providers and their keys; expects `LLM_OPTIONS`. */
 @Global()
 @Module({
   controllers: [ProviderKeysController],
-  providers: [ProviderKeys, { provide: ProviderRegistry, useFactory: createDefaultRegistry }],
-  exports: [ProviderKeys, ProviderRegistry],
+  providers: [
+    KeyBreakers,
+    KeyChanges,
+    ProviderKeys,
+    {
+      provide: ProviderRegistry,
+      inject: [LLM_OPTIONS],
+      useFactory: ({ providers }: LlmOptions) => createRegistry(providers),
+    },
+  ],
+  exports: [KeyBreakers, KeyChanges, ProviderKeys, ProviderRegistry],
 })
 export class LlmModule {}

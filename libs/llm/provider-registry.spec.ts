@@ -1,4 +1,4 @@
-import { createDefaultRegistry } from './default-registry.js';
+import { createDefaultRegistry, createRegistry } from './default-registry.js';
 import type { LlmProvider } from './llm-provider.js';
 import { ProviderRegistry } from './provider-registry.js';
 
@@ -14,15 +14,22 @@ describe('createDefaultRegistry', () => {
     },
   );
 
-  it.each(['claude-opus-4-5', 'gpt-oss-120b', 'o30', 'my-gpt-4', ''])(
+  it.each(['my-claude-opus', 'gpt-oss-120b', 'o30', 'my-gpt-4', ''])(
     'knows nobody for %j and says who there is',
     (model) => {
       expect(() => registry.forModel(model)).toThrow(
         expect.objectContaining({
           status: 422,
-          message: expect.stringMatching(/^model: .*openai, openai_compatible.*\^gpt-/),
+          message: expect.stringMatching(/^model: .*openai, anthropic, openai_compatible.*\^gpt-/),
         }),
       );
+    },
+  );
+
+  it.each(['claude-opus-4-5', 'claude-sonnet-5-5', 'claude-haiku-4-5-20251001'])(
+    'finds Anthropic for %s',
+    (model) => {
+      expect(registry.forModel(model).name).toBe('anthropic');
     },
   );
 
@@ -32,8 +39,21 @@ describe('createDefaultRegistry', () => {
     );
     expect(registry.resolve({ model: 'gpt-4o' }).name).toBe('openai');
     expect(() => registry.resolve({ provider: 'opnai', model: 'gpt-4o' })).toThrow(
-      'use one of openai, openai_compatible',
+      'use one of openai, anthropic, openai_compatible',
     );
+  });
+});
+
+describe('createRegistry', () => {
+  it("adds the host's own, by name and by model, and stops the start where they clash", () => {
+    const registry = createRegistry([
+      { provider: provider('mistral'), models: [/^mistral-/] },
+      { provider: provider('acme') },
+    ]);
+    expect(registry.forModel('mistral-large-3').name).toBe('mistral');
+    expect(registry.byName('acme').name).toBe('acme');
+    expect(registry.forModel('gpt-4o').name).toBe('openai');
+    expect(() => createRegistry([{ provider: provider('anthropic') }])).toThrow(/registered twice/);
   });
 });
 

@@ -1,7 +1,10 @@
+export { DELIVERY, type Delivery } from './delivery/delivery.js';
+export { QUEUE_NAMES } from './delivery/bull/lane-queues.js';
+export { RedisConnections } from './delivery/bull/redis-connections.js';
 export {
   LANE,
   MAX_DEPTH,
-  PRIORITY,
+  PRIORITIES,
   type ClaimedJob,
   type JobHint,
   type JobOrigin,
@@ -9,10 +12,12 @@ export {
   type JobStatus,
   type Lane,
   type NewJob,
+  type Priority,
 } from './jobs/job.js';
 export { JobControl } from './jobs/job-control.js';
 export { JobQueries, type JobFilter, type JobPage } from './jobs/job-queries.js';
 export { JobStore, type JobEnd, type RecordedCalls } from './jobs/job-store.js';
+export { Maintenance, type MaintenanceReport } from './maintenance/maintenance.js';
 export { ParseError, type Parser, type ParserOptions } from './parsers/parser.js';
 export { ParserRegistry } from './parsers/parser-registry.js';
 export {
@@ -27,6 +32,7 @@ export {
 export { JobAnswerer, type AnsweredJob, type AttemptCalls } from './pipeline/answer-job.js';
 export { databaseCode } from './pipeline/database-code.js';
 export { executionRow } from './pipeline/execution.js';
+export { holdBoundsOf } from './pipeline/hold-bounds.js';
 export { CallPreparer, type PreparedCall } from './pipeline/prepare-call.js';
 export { ProcessRegistry } from './pipeline/process-registry.js';
 export { PROCESSING_OPTIONS, type ProcessingOptions } from './processing.options.js';

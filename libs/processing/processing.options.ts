@@ -2,6 +2,11 @@
 export interface ProcessingOptions {
   /** Whether this process works on jobs; the others only make them. */
   worker: boolean;
+  /**
+   * The Redis that brings jobs to the worker processes; unset: jobs stay within this process. Processes that share a
+   * database share the Redis and the prefix of its keys, `{bull}` by default.
+   */
+  redis?: { url: string; prefix?: string };
   /** Jobs that one process works on at once. */
   concurrency: number;
   /** Jobs of one tenant in flight at once, in each lane, over all processes. */
@@ -15,8 +20,6 @@ export interface ProcessingOptions {
   maxRetries: number;
   /** Milliseconds of the first wait before a retry; doubled each time, at most five minutes. */
   retryBaseMs: number;
-  /** Days that prompts and answers are kept, for tenants that have not set it. */
-  retentionDays: number;
   /** Milliseconds that a shutdown waits for calls in flight. */
   drainMs: number;
 }

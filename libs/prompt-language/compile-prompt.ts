@@ -3,7 +3,7 @@ import { FieldsmithError, InvalidInputError, type Json } from '#libs/common';
 import type { HostField } from '#libs/host';
 import { formatItem, formatValue } from './format/format-value.js';
 import { Meter, PROMPT_LIMITS, tooLarge } from './limits.js';
-import { handlebarsHelpers, METER, type ProgramContext } from './program/blocks.js';
+import { handlebarsHelpers, MARKS, METER, type Marks, type ProgramContext } from './program/blocks.js';
 import { ALL_FIELDS, lower, type Program } from './program/lower.js';
 import type { Read } from './program/references.js';
 import { Names, type PromptScope } from './prompt-scope.js';
@@ -20,6 +20,11 @@ export interface PromptInput {
   variables?: Readonly<Record<string, Json>>;
   /** Slugs to leave out besides those excluded when it was compiled, such as an AI value made from an excluded field. */
   exclude?: ReadonlySet<string>;
+  /**
+   * What to put around everything that comes from values, so that a model can tell data from instructions. Choose
+   * marks that no value can hold. Text of the template itself is never marked, and nothing where a value is empty.
+   */
+  marks?: Marks;
 }
 
 /** What a template reads, known when it is compiled. */
@@ -90,10 +95,15 @@ class Template implements CompiledPrompt {
   private readonly reads: readonly Read[];
   private readonly covered: readonly HostField[];
   private readonly run: (context: ProgramContext) => string;
+  /** Made when it is first wanted: most prompts are never marked. */
+  private runMarked: ((context: ProgramContext) => string) | undefined;
 
-  constructor(source: string, scope: PromptScope) {
+  constructor(
+    private readonly source: string,
+    private readonly scope: PromptScope,
+  ) {
     const names = new Names(scope);
-    const program = parse(source, names, scope.path ?? 'prompt');
+    const program = parse(source, names, scope);
     this.reads = program.reads;
     this.usesAllFields = program.usesAllFields;
     this.covered = program.usesAllFields ? names.coveredByAll() : [];
@@ -106,13 +116,19 @@ class Template implements CompiledPrompt {
   expand(input: PromptInput): string {
     this.refuseExcluded(input.exclude);
     try {
-      const text = this.run(this.contextOf(input));
+      const run = input.marks ? this.marked() : this.run;
+      const text = run(this.contextOf(input));
       if (text.length > PROMPT_LIMITS.outputChars) throw tooLarge();
       return text;
     } catch (error) {
       // The engine throws one where a text or the nesting of a value is beyond what it can hold.
       throw error instanceof RangeError ? tooLarge() : error;
     }
+  }
+
+  private marked(): (context: ProgramContext) => string {
+    this.runMarked ??= runnable(parse(this.source, new Names(this.scope), this.scope, true));
+    return this.runMarked;
   }
 
   private refuseExcluded(exclude: ReadonlySet<string> | undefined): void {
@@ -125,9 +141,10 @@ class Template implements CompiledPrompt {
     );
   }
 
-  private contextOf({ values, variables = {}, exclude }: PromptInput): ProgramContext {
+  private contextOf({ values, variables = {}, exclude, marks }: PromptInput): ProgramContext {
     const context: ProgramContext = Object.create(null);
     context[METER] = new Meter();
+    if (marks) context[MARKS] = marks;
     for (const { key, name, form, field } of this.reads) {
       const value = own(field ? values : variables, name);
       if (form === 'value') context[key] = value;
@@ -149,11 +166,11 @@ class Template implements CompiledPrompt {
   }
 }
 
-function parse(source: string, names: Names, path: string): Program {
+function parse(source: string, names: Names, { path = 'prompt' }: PromptScope, marked = false): Program {
   if (source.length > PROMPT_LIMITS.templateChars) throw templateTooLong(source.length, path);
   const faults = new Faults(source, path);
   const tokens = scan(source, (name) => names.isKnown(name), faults);
-  const program = lower(buildTree(source, trimAroundTags(tokens), faults), names, faults);
+  const program = lower(buildTree(source, trimAroundTags(tokens), faults), names, faults, marked);
   faults.throwIfAny();
   return program;
 }

@@ -9,4 +9,5 @@ export {
 export { DEFAULT_DENIED_FIELDS, isDenied } from './deny-list.js';
 export { formatValue } from './format/format-value.js';
 export { PROMPT_LIMITS } from './limits.js';
+export type { Marks } from './program/blocks.js';
 export { type PromptScope } from './prompt-scope.js';

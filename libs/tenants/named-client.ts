@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { APP_ROLE } from './roles.js';
 
@@ -24,9 +25,12 @@ function nameOf(text: string): string | undefined {
  * TypeORM never names a statement; measured, names alone are worth a third of the throughput of the hot path.
  */
 export class NamedStatementClient extends pg.Client {
+  private gathering = false;
+
   // `pg` declares a dozen overloads of `query`; only the one TypeORM uses is changed, all others pass through.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   override query(...args: any[]): any {
+    this.gather();
     const [text, values] = args as [unknown, unknown];
     if (typeof text === 'string' && Array.isArray(values) && values.length > 0) {
       const name = nameOf(text);
@@ -34,13 +38,29 @@ export class NamedStatementClient extends pg.Client {
     }
     return super.query(...(args as Parameters<pg.Client['query']>));
   }
+
+  /**
+   * Statements that are made before anybody waits travel as one packet: writing to sockets is a quarter of what a job costs
+   * Node, and each packet wakes a server process.
+   */
+  private gather(): void {
+    if (this.gathering) return;
+    this.gathering = true;
+    const { stream } = (this as unknown as { connection: { stream: Socket } }).connection;
+    stream.cork();
+    process.nextTick(() => {
+      this.gathering = false;
+      stream.uncork();
+    });
+  }
 }
 
 /**
  * Statements are short and prepared: planning one anew for its parameters costs more than it can win (a look-up of four
- * index entries took 270 µs, 60 µs with its plan kept), and compiling one never pays.
+ * index entries took 270 µs, 60 µs with its plan kept), and compiling one never pays. A plan made while a table was all but
+ * empty would read it whole for ever after; every look-up has its index, so those are preferred from the start.
  */
-const SETTINGS = '-c timezone=UTC -c plan_cache_mode=force_generic_plan -c jit=off';
+const SETTINGS = '-c timezone=UTC -c plan_cache_mode=force_generic_plan -c jit=off -c enable_seqscan=off';
 
 export interface ConnectionExtras {
   Client: typeof pg.Client;

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { isId, type Json } from '#libs/common';
+import type { Json } from '#libs/common';
 import type { RecordPage, RecordScanner } from '#libs/host';
 import { PipelineCatalog } from '../crm/pipelines/pipeline-catalog.js';
 import type { RecordRow } from '../crm/records/record-rows.js';
@@ -11,7 +11,6 @@ const SCAN = `
    WHERE tenant_id = $1 AND pipeline_id = $2 AND id > $3
      AND NOT EXISTS (SELECT FROM jsonb_each($4::jsonb) f WHERE coalesce(r.data->f.key, 'null') <> f.value)
    ORDER BY id LIMIT $5`;
-const COUNT = 'SELECT count(*)::int AS records FROM records WHERE tenant_id = $1 AND pipeline_id = $2';
 
 /** The port through which the plugin goes over all records of a pipeline, in the order they were made. */
 @Injectable()
@@ -35,11 +34,5 @@ export class CrmRecordScanner implements RecordScanner {
     const shown = rows.slice(0, limit);
     const records = await this.labels.toHostRecords(em, tenantId, pipeline, shown);
     return { records, next: rows.length > limit ? shown.at(-1)?.id : undefined };
-  }
-
-  async count(em: EntityManager, tenantId: string, pipelineId: string): Promise<number> {
-    if (!isId(pipelineId)) return 0;
-    const [row] = await em.query<{ records: number }[]>(COUNT, [tenantId, pipelineId]);
-    return row?.records ?? 0;
   }
 }

@@ -27,6 +27,16 @@ export class EnvReader {
     return fallback;
   }
 
+  /** A whole number that has no default: unset is a state of its own. */
+  optionalInteger(name: string, { min, max }: Omit<Range, 'fallback'>): number | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : NaN;
+    if (number >= min && number <= max) return number;
+    this.refuse(name, value, `must be a whole number from ${min} to ${max}; unset it for no limit`);
+    return undefined;
+  }
+
   decimal(name: string, { min, max, fallback }: Range): number {
     const value = this.text(name);
     if (value === undefined) return fallback;
@@ -69,6 +79,18 @@ export class EnvReader {
     if (value === undefined) return undefined;
     if (/^[A-Za-z0-9+/_-]{43}=?$/.test(value)) return Buffer.from(value, 'base64');
     this.problem(name, 'must be 32 bytes in base64; make one with: openssl rand -base64 32');
+    return undefined;
+  }
+
+  /** A text of at least so many characters, none of them a space. The value is never repeated. */
+  secret(name: string, minLength: number): string | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    if (value.length >= minLength && !/\s/.test(value)) return value;
+    this.problem(
+      name,
+      `must have at least ${minLength} characters and no spaces; make one with: openssl rand -hex 32`,
+    );
     return undefined;
   }
 

@@ -35,10 +35,12 @@ describe('readConfig', () => {
         cacheTtlSeconds: 3600,
         maxRetries: 3,
         retryBaseMs: 5000,
+        providerTimeoutMs: 120_000,
         workerConcurrency: 20,
         tenantWindow: 16,
         sweepIntervalMs: 1000,
         leaseMs: 30_000,
+        probeIntervalMs: 5000,
       },
     });
     expect(readConfig({}).masterKey).toBeUndefined();
@@ -65,6 +67,23 @@ describe('readConfig', () => {
     expect(Object.isFrozen(config) && Object.isFrozen(config.ai)).toBe(true);
   });
 
+  it('lets workers take any port, so that several start side by side', () => {
+    expect(readConfig({ ...split, ROLE: 'worker' }).port).toBe(0);
+    expect(readConfig({ ...split, ROLE: 'worker', PORT: '8080' }).port).toBe(8080);
+    expect(readConfig({ ...split, ROLE: 'api' }).port).toBe(3000);
+  });
+
+  it('limits calls at once with a key only where that is asked for', () => {
+    const none = readConfig({ OPENAI_MAX_CONCURRENCY: '' });
+    expect([none.openai, none.anthropic, none.simulatorMaxConcurrency]).toEqual([{}, {}, undefined]);
+    const some = readConfig({ OPENAI_MAX_CONCURRENCY: '20', SIMULATOR_MAX_CONCURRENCY: '3' });
+    expect([some.openai, some.anthropic, some.simulatorMaxConcurrency]).toEqual([
+      { maxConcurrency: 20 },
+      {},
+      3,
+    ]);
+  });
+
   it('seeds no demo into a database of its own unless told to', () => {
     expect(readConfig(split).demo).toBe(false);
     expect(readConfig({ DEMO: '0' }).demo).toBe(false);
@@ -81,6 +100,10 @@ describe('readConfig', () => {
     ['AI_DEFAULT_TEMPERATURE', '2.5'],
     ['AI_MAX_RETRIES', '1.5'],
     ['AI_LEASE_MS', '1'],
+    ['REDIS_PREFIX', 'a:b'],
+    ['OPENAI_MAX_CONCURRENCY', '0'],
+    ['ANTHROPIC_MAX_CONCURRENCY', '2.5'],
+    ['SIMULATOR_MAX_CONCURRENCY', 'many'],
     ['PROVIDER_URL_ALLOWLIST', 'llm.example.com'],
   ])('refuses %s=%s in one line with the value and a remedy', (name, value) => {
     const [problem, ...more] = problemsOf({ [name]: value });
@@ -94,6 +117,8 @@ describe('readConfig', () => {
     ['DATABASE_URL', 'mysql://root:topsecret@db'],
     ['REDIS_URL', 'topsecret'],
     ['OPENAI_BASE_URL', 'ftp://user:topsecret@host'],
+    ['OPERATOR_TOKEN', 'topsecret'],
+    ['OPERATOR_TOKEN', 'topsecret with spaces in it'],
   ])('refuses %s without repeating it', (name, value) => {
     const problems = problemsOf({ ...split, [name]: value });
     expect(problems).toHaveLength(1);

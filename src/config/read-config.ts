@@ -11,11 +11,13 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 export interface ProviderAccount {
   apiKey?: string;
   baseUrl?: string;
+  /** Most calls at once with the key, over all processes and tenants; unset: any number. */
+  maxConcurrency?: number;
 }
 
 /** Everything the environment decides; frozen. */
 export interface Config {
-  /** 0 takes any free port. */
+  /** 0 takes any free port: the default of a worker, so that any number of them start side by side. */
   port: number;
   host: string;
   role: ProcessRole;
@@ -26,14 +28,22 @@ export interface Config {
   databaseOwnerUrl?: string;
   /** Unset: in-process delivery. */
   redisUrl?: string;
+  /** Of the keys in Redis, so that installations can share one. */
+  redisPrefix?: string;
+  /** Opens what is the operator's; unset: nothing does. */
+  operatorToken?: string;
   /** 32 bytes. Unset only with embedded Postgres: then one is made and kept under `dataDir`. */
   masterKey?: Buffer;
   openai: Readonly<ProviderAccount>;
   anthropic: Readonly<ProviderAccount>;
   /** Base URLs that tenants may name, as `libs/llm` reads them. */
+  /** Most calls at once to the simulator, where it stands in for a provider. */
+  simulatorMaxConcurrency?: number;
   providerUrlAllowlist: readonly string[];
   demo: boolean;
   logLevel: LogLevel;
+  /** What scrapers of `/metrics` must send; unset: anybody may read them. */
+  metricsToken?: string;
   ai: Readonly<AiConfig>;
 }
 
@@ -47,13 +57,19 @@ export interface AiConfig {
   /** Retries after the first attempt. */
   maxRetries: number;
   retryBaseMs: number;
+  /** What one call to a provider may take. */
+  providerTimeoutMs: number;
   /** Jobs one process works on at a time. */
   workerConcurrency: number;
   /** Jobs of one tenant that are in flight at a time, in each lane. */
   tenantWindow: number;
   sweepIntervalMs: number;
   leaseMs: number;
+  /** Milliseconds between two tries of a provider key that fails. */
+  probeIntervalMs: number;
 }
+
+const CONCURRENCY = { min: 1, max: 100_000 };
 
 /**
  * Reads the environment once.
@@ -64,18 +80,23 @@ export interface AiConfig {
  */
 export function readConfig(env: Env): Config {
   const read = new EnvReader(env);
+  const role = read.oneOf('ROLE', PROCESS_ROLES, 'all');
   const config: Config = {
-    port: read.integer('PORT', { min: 0, max: 65_535, fallback: 3000 }),
+    port: read.integer('PORT', { min: 0, max: 65_535, fallback: role === 'worker' ? 0 : 3000 }),
     host: read.text('HOST') ?? '127.0.0.1',
-    role: read.oneOf('ROLE', PROCESS_ROLES, 'all'),
+    role,
     dataDir: read.text('DATA_DIR') ?? './.data',
     ...databases(read),
+    redisPrefix: redisPrefix(read),
+    operatorToken: read.secret('OPERATOR_TOKEN', 16),
     masterKey: read.key('MASTER_KEY'),
     openai: account(read, 'OPENAI'),
     anthropic: account(read, 'ANTHROPIC'),
+    simulatorMaxConcurrency: read.optionalInteger('SIMULATOR_MAX_CONCURRENCY', CONCURRENCY),
     providerUrlAllowlist: allowlist(read),
     demo: read.flag('DEMO', read.text('DATABASE_URL') === undefined),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
+    metricsToken: read.text('METRICS_TOKEN'),
     ai: aiConfig(read),
   };
   checkTogether(read, config.role);
@@ -92,11 +113,19 @@ function databases(read: EnvReader): Pick<Config, 'databaseUrl' | 'databaseOwner
   return { databaseUrl, databaseOwnerUrl: ownerUrl ?? databaseUrl, redisUrl };
 }
 
+function redisPrefix(read: EnvReader): string | undefined {
+  const prefix = read.text('REDIS_PREFIX');
+  if (prefix === undefined || /^[\w{}.-]{1,60}$/.test(prefix)) return prefix;
+  read.refuse('REDIS_PREFIX', prefix, 'must be up to 60 letters, digits, or _ - . { }; unset it for {bull}');
+  return undefined;
+}
+
 function account(read: EnvReader, provider: 'OPENAI' | 'ANTHROPIC'): Readonly<ProviderAccount> {
   const example = provider === 'OPENAI' ? 'https://api.openai.com/v1' : 'https://api.anthropic.com';
   return Object.freeze({
     apiKey: read.text(`${provider}_API_KEY`),
     baseUrl: read.url(`${provider}_BASE_URL`, ['http:', 'https:'], example),
+    maxConcurrency: read.optionalInteger(`${provider}_MAX_CONCURRENCY`, CONCURRENCY),
   });
 }
 
@@ -117,10 +146,12 @@ function aiConfig(read: EnvReader): Readonly<AiConfig> {
     cacheTtlSeconds: read.integer('AI_CACHE_TTL', { min: 0, max: 31_536_000, fallback: 3600 }),
     maxRetries: read.integer('AI_MAX_RETRIES', { min: 0, max: 20, fallback: 3 }),
     retryBaseMs: read.integer('AI_RETRY_BASE_MS', { min: 1, max: 3_600_000, fallback: 5000 }),
+    providerTimeoutMs: read.integer('AI_PROVIDER_TIMEOUT_MS', { min: 50, max: 3_600_000, fallback: 120_000 }),
     workerConcurrency: read.integer('AI_WORKER_CONCURRENCY', { min: 1, max: 1000, fallback: 20 }),
     tenantWindow: read.integer('AI_TENANT_WINDOW', { min: 1, max: 10_000, fallback: 16 }),
     sweepIntervalMs: read.integer('AI_SWEEP_INTERVAL_MS', { min: 10, max: 3_600_000, fallback: 1000 }),
     leaseMs: read.integer('AI_LEASE_MS', { min: 100, max: 3_600_000, fallback: 30_000 }),
+    probeIntervalMs: read.integer('AI_PROBE_INTERVAL_MS', { min: 10, max: 3_600_000, fallback: 5000 }),
   });
 }
 

@@ -5,6 +5,10 @@ import { Accounting1700000003000 } from '../../migrations/1700000003000-accounti
 import { Processing1700000004000 } from '../../migrations/1700000004000-processing.js';
 import { AiFields1700000005000 } from '../../migrations/1700000005000-ai-fields.js';
 import { Host1700000006000 } from '../../migrations/1700000006000-host.js';
+import { Operations1700000008000 } from '../../migrations/1700000008000-operations.js';
+import { Delivery1700000009000 } from '../../migrations/1700000009000-delivery.js';
+import { GenerationRuns1700000010000 } from '../../migrations/1700000010000-generation-runs.js';
+import { ProviderKeys1700000011000 } from '../../migrations/1700000011000-provider-keys.js';
 import type { MigrationClass } from './migrate.js';
 
 /** Every migration, oldest first. */
@@ -16,4 +20,8 @@ export const MIGRATIONS: MigrationClass[] = [
   Processing1700000004000,
   AiFields1700000005000,
   Host1700000006000,
+  Operations1700000008000,
+  Delivery1700000009000,
+  GenerationRuns1700000010000,
+  ProviderKeys1700000011000,
 ];

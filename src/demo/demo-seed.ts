@@ -1,6 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Injectable, Logger } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
 import { GenerationRuns } from '#libs/ai-fields';
 import type { Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
@@ -15,10 +17,12 @@ export const DEMO_SIGN_IN = { email: 'demo@example.com', password: 'fieldsmith-d
 const COMPANIES = fileURLToPath(new URL('./sp500-companies.csv', import.meta.url));
 /** Records whose AI values are generated at once; the rest on demand. */
 const GENERATED = 20;
+/** Any constant will do, as long as every process of the product uses the same one. */
+const SEED_LOCK = 5_118_204_772;
 
 /**
  * Makes a demo tenant on real input: the companies of the S&P 500, imported through the same import as anybody's. A seed
- * that was killed half-way is begun again; one that is complete is left alone.
+ * that was killed half-way is begun again; one that is complete is left alone. Of processes that start together one seeds.
  */
 @Injectable()
 export class DemoSeed {
@@ -26,6 +30,7 @@ export class DemoSeed {
 
   // The collaborators are the product's own ways in.
   constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
     private readonly accounts: Accounts,
     private readonly pipelines: PipelineAdmin,
     private readonly importer: RecordImporter,
@@ -35,6 +40,17 @@ export class DemoSeed {
 
   /** @returns whether there is a demo tenant to sign in to; false where its password was changed. */
   async ensure(): Promise<boolean> {
+    const lock = this.dataSource.createQueryRunner();
+    try {
+      await lock.query('SELECT pg_advisory_lock($1)', [SEED_LOCK]);
+      return await this.ensureAlone();
+    } finally {
+      await lock.query('SELECT pg_advisory_unlock($1)', [SEED_LOCK]).catch(() => undefined);
+      await lock.release();
+    }
+  }
+
+  private async ensureAlone(): Promise<boolean> {
     const account = await this.signIn();
     if (!account) return false;
     const { tenant, user } = account;

@@ -139,7 +139,8 @@ function writeDurably(path: string, content: string): void {
   }
 }
 
-function readPassword(layout: DataLayout): string {
+/** The password of the cluster's roles. @throws EmbeddedPostgresError `data_dir_unusable` where it is not there. */
+export function readPassword(layout: DataLayout): string {
   try {
     const password = readFileSync(layout.password, 'utf8').trim();
     if (password !== '') return password;

@@ -8,6 +8,7 @@ import { identify, isAlive, type ProcessIdentity } from './process-identity.js';
 /** Replacing a stale lock takes a few milliseconds; a guard this old was left behind by a crash. */
 const STALE_GUARD_MS = 10_000;
 const GUARD_RETRY_MS = 20;
+const LOCK_FILE = 'fieldsmith.lock';
 
 export interface DataDirLock {
   /** Gives the lock back; does nothing the second time. */
@@ -22,7 +23,7 @@ export interface DataDirLock {
  * @throws EmbeddedPostgresError `data_dir_in_use` naming the holder
  */
 export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
-  const path = join(dataDir, 'fieldsmith.lock');
+  const path = join(dataDir, LOCK_FILE);
   const content = `${JSON.stringify(self())}\n`;
   while (!putInPlace(path, content)) {
     const found = readLock(path);
@@ -32,6 +33,12 @@ export async function lockDataDir(dataDir: string): Promise<DataDirLock> {
     if (!removeStale(path, found)) await wait(GUARD_RETRY_MS);
   }
   return { release: () => void (readLock(path) === content && rmSync(path, { force: true })) };
+}
+
+/** The process that uses a data folder now, if any does. */
+export function holderOfDataDir(dataDir: string): ProcessIdentity | undefined {
+  const found = readLock(join(dataDir, LOCK_FILE));
+  return found === undefined ? undefined : holderOf(found);
 }
 
 function self(): ProcessIdentity {

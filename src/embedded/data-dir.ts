@@ -21,6 +21,11 @@ export interface DataLayout {
 export function prepareDataDir(dataDir: string, runAs: OsUser | undefined): DataLayout {
   const dir = makeFolder(resolve(dataDir));
   if (runAs) openTo(dir, runAs);
+  return layoutOf(dir);
+}
+
+/** Where everything lies under a data folder, whether it is there or not. */
+export function layoutOf(dir: string): DataLayout {
   return {
     dir,
     cluster: join(dir, 'postgres'),

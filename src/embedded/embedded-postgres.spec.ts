@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
@@ -43,8 +42,6 @@ interface Said {
   port?: number;
   error?: string;
 }
-
-jest.setTimeout(60_000);
 
 let root: string;
 let script: string;

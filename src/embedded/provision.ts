@@ -37,6 +37,11 @@ export async function provision(port: number, password: string, passwordFile: st
   } finally {
     await client.end();
   }
+  return ownerUrlOf(port, password);
+}
+
+/** Connects the owner of the database. */
+export function ownerUrlOf(port: number, password: string): string {
   return `postgres://${OWNER}:${encodeURIComponent(password)}@${HOST}:${port}/${DATABASE}`;
 }
 

@@ -23,6 +23,10 @@ export interface BenchStage {
   database(): Promise<TestDatabase>;
   /** A process of the product with the settings of production. */
   product(database: TestDatabase, env?: Record<string, string>): Promise<RunningProduct>;
+  /** Another provider, which takes this many milliseconds for each answer. @returns its URL, without `/v1`. */
+  slowProvider(latencyMs: number): Promise<string>;
+  /** A Redis of the stage's own. @returns its URL. */
+  redis(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -35,20 +39,44 @@ export async function setBenchStage(settings: Record<string, string> = {}): Prom
   chmodSync(dir, 0o711);
   const postgres = await startEmbeddedPostgres({ dataDir: join(dir, 'data'), settings });
   const postgresVersion = await makeTemplate(postgres);
-  const provider = fork(join(here, 'provider.js'));
-  const [providerUrl] = (await once(provider, 'message')) as [string];
+  const providers: ChildProcess[] = [];
+  const startProvider = async (latencyMs: number): Promise<string> => {
+    const provider = fork(join(here, 'provider.js'), [String(latencyMs)]);
+    providers.push(provider);
+    const [url] = (await once(provider, 'message')) as [string];
+    return url;
+  };
+  const providerUrl = await startProvider(0);
+  let redis: Promise<OwnRedis> | undefined;
   return {
     providerUrl,
     postgresVersion,
     database: () => createDatabase(),
     product: (database, env = {}) =>
       startProduct({ database, providerUrl, env: { AI_SWEEP_INTERVAL_MS: '1000', ...env } }),
+    slowProvider: startProvider,
+    redis: async () => (await (redis ??= startRedis(dir))).url,
     close: async () => {
-      await ended(provider);
+      for (const provider of providers) await ended(provider);
+      await (await redis)?.stop();
       await postgres.stop();
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+interface OwnRedis {
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** As the tests find and start it; their runner is not compiled. */
+async function startRedis(dir: string): Promise<OwnRedis> {
+  const runner = (await import(join(process.cwd(), 'test/run/redis.mjs'))) as {
+    redisServerOrStop(): string;
+    startRedis(server: string, dir: string): Promise<OwnRedis>;
+  };
+  return runner.startRedis(runner.redisServerOrStop(), dir);
 }
 
 /** Migrates a database that all others are copied from, and tells the test support where. */

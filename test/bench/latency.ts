@@ -52,7 +52,7 @@ async function measure(database: TestDatabase, api: Api): Promise<number[][]> {
 }
 
 /** When the event came that tells of the value that was generated for this record. */
-async function readyAt(events: EventReader, recordId: string): Promise<number> {
+export async function readyAt(events: EventReader, recordId: string): Promise<number> {
   for (;;) {
     const woken = events.next();
     const seen = events.events.splice(0);

@@ -4,13 +4,16 @@ import { keepsTarget, type Bench } from './bench.js';
 import { setBenchStage, type BenchStage } from './bench-stage.js';
 import { dispatch } from './dispatch.js';
 import { expansion } from './expansion.js';
+import { fairness } from './fairness.js';
 import { latency } from './latency.js';
+import { memory } from './memory.js';
 import { load, machineFacts, type MachineFacts } from './machine.js';
 import { tableOf, writeResults, type BenchResult } from './report.js';
 import { saving } from './saving.js';
-import { throughput } from './throughput.js';
+import { bull, throughput } from './throughput.js';
+import { workers } from './workers.js';
 
-const BENCHES: Bench[] = [expansion, saving, throughput, latency, dispatch];
+const BENCHES: Bench[] = [expansion, saving, throughput, latency, dispatch, bull, workers, fairness, memory];
 const RESULTS = join(process.cwd(), 'test/bench/results.json');
 
 const names = process.argv.slice(2);

@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import type { Answer, Api } from '../support/api.js';
 import { addPipeline, ai, configure, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 describe('a configuration that cannot be', () => {
   let stage: Stage;

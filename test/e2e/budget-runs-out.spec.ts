@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import type { Api, Body } from '../support/api.js';
 import { Leads } from '../support/leads.js';
 import { billed, budgetOf, cents, ledgerEntries, settledSpent } from '../support/money.js';
 import { watchForOverspending } from '../support/overspend-watch.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 const LEADS = 32;
 const NAMES = Array.from({ length: LEADS }, (_, n) => `Lead${n + 100}`);

@@ -97,6 +97,14 @@ describe('calls that are not made', () => {
     const rows = await ledgerOf(stage.database, api.tenantId);
     expect(rows[1]).toMatchObject({ entry: 'free', outcome: 'cached', cost: 0, tokens: 0 });
 
+    const { items } = await api.get(`/records/${second.id}/ai/summary/history`);
+    expect(items).toMatchObject([{ value: 'About Ada', cost_usd: 0, model: 'gpt-4o-mini' }]);
+    expect(items[0].execution_id).toBe(second.ai.summary.execution_id);
+    const { execution_id } = items[0];
+    await api.patch(`/records/${second.id}`, { data: { summary: 'My own words' } });
+    await api.post(`/records/${second.id}/ai/summary/restore`, { execution_id });
+    expect((await api.get(`/records/${second.id}`)).data.summary).toBe('About Ada');
+
     const stranger = await stage.tenant();
     const theirs = await addPipeline(stranger, [
       plain('name'),

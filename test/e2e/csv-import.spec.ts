@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import type { Api } from '../support/api.js';
 import { importCsv, openImport } from '../support/csv.js';
 import { addPipeline, ai, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 describe('a CSV import', () => {
   let stage: Stage;

@@ -1,12 +1,9 @@
-import { jest } from '@jest/globals';
 import pg from 'pg';
 import type { Api } from '../support/api.js';
 import type { EventReader, SeenEvent } from '../support/event-reader.js';
 import { addPipeline, addRecord, ai, edit, plain } from '../support/pipelines.js';
 import { startProduct, type RunningProduct } from '../support/product.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 /** What an event may hold: ids, names of fields and states, counts. */
 const KEYS = {

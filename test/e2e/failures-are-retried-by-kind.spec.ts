@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import type { ScriptAction } from '#libs/llm-simulator';
 import type { Api, Body } from '../support/api.js';
 import { Leads } from '../support/leads.js';
 import { billed, budgetOf, cents, ledgerEntries } from '../support/money.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 describe('failures are retried by their kind', () => {
   let stage: Stage;

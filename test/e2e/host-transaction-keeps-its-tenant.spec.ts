@@ -1,5 +1,4 @@
 import 'reflect-metadata';
-import { jest } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
 import type { INestApplicationContext } from '@nestjs/common';
 import { DataSource, type EntityManager } from 'typeorm';
@@ -10,8 +9,6 @@ import type { Api } from '../support/api.js';
 import { addPipeline, ai, plain } from '../support/pipelines.js';
 import { TEST_MASTER_KEY } from '../support/product.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 describe("the listener inside of a host's transaction", () => {
   let stage: Stage;

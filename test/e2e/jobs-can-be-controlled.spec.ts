@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { jest } from '@jest/globals';
 import type { Api } from '../support/api.js';
 import { Leads } from '../support/leads.js';
 import { billed, budgetOf, cents, ledgerEntries } from '../support/money.js';
 import { promptOf } from '../support/provider-calls.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 /** A retry is due in hours: a job that failed once stays pending until somebody does something. */
 const PATIENT = { AI_RETRY_BASE_MS: '3600000' };
@@ -99,6 +96,7 @@ describe('jobs can be controlled', () => {
     for (const { id } of [ada, grace]) expect(await api.job(id)).toMatchObject({ status: 'completed' });
     for (const { id } of [mary, hedy]) expect(await api.job(id)).toMatchObject({ status: 'failed' });
     expect(await api.post('/ai-jobs/bulk_retry', { filter: {} })).toEqual({ retried: 2, skipped: [] });
+    for (const { id } of [mary, hedy]) expect(await api.job(id)).toMatchObject({ status: 'completed' });
     for (const body of [{}, { ids: [], filter: {} }, { filter: { status: 'completed' } }])
       expect(await api.call('POST', '/ai-jobs/bulk_retry', body)).toMatchObject({ status: 422 });
   });

@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import type { Api, Body } from '../support/api.js';
 import { Leads } from '../support/leads.js';
 import { billed, cents } from '../support/money.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 describe('jobs can be looked at', () => {
   let stage: Stage;
@@ -115,12 +112,24 @@ describe('jobs can be looked at', () => {
   });
 
   it('tells how the workers fare, and what waits, runs and failed', async () => {
+    const worker = {
+      id: expect.stringContaining(`:${stage.product.process.pid}:`),
+      slots: 20,
+      started_at: expect.any(String),
+      heartbeat_at: expect.any(String),
+      jobs: 0,
+    };
     expect(await api.get('/ai-jobs/worker_health')).toEqual({
       status: 'ok',
-      workers: [],
+      workers_alive: 1,
+      workers: [worker],
       pending: 0,
       processing: 0,
       oldest_waiting_seconds: 0,
+      lanes: [],
+      failure_rate_last_hour: null,
+      keys: [],
+      postgres_ms: expect.any(Number),
     });
     stage.simulator.script([
       { match: { prompt_includes: 'Grace' }, action: { type: 'error', status: 401 } },
@@ -132,19 +141,34 @@ describe('jobs can be looked at', () => {
     await stage.simulator.waitForRequests(3);
     await api.patch(`/records/${recordId}`, { data: { name: 'Ada again' } });
     const health = await api.get('/ai-jobs/worker_health');
-    expect(health).toMatchObject({ status: 'ok', pending: 1, processing: 1 });
-    expect(health.workers).toEqual([
-      { id: expect.stringContaining(`:${stage.product.process.pid}:`), jobs: 1 },
-    ]);
+    expect(health).toMatchObject({ status: 'ok', pending: 1, processing: 1, failure_rate_last_hour: 0.5 });
+    expect(health.workers).toEqual([{ ...worker, jobs: 1 }]);
     expect(await api.get('/ai-jobs/diagnostics')).toMatchObject({
       by_status: { completed: 1, failed: 1, pending: 1, processing: 1 },
-      by_lane: [{ lane: 'interactive', pending: 1, processing: 1 }],
+      by_lane: [
+        { lane: 'interactive', pending: 1, processing: 1, oldest_waiting_seconds: expect.any(Number) },
+      ],
       failed_last_hour: { provider_authentication: 1 },
       completed_last_hour: 1,
       paused_keys: [],
+      failing_keys: [],
+      maintenance: expect.arrayContaining([
+        {
+          job: 'sweep_leases',
+          outcome: 'completed',
+          running: expect.any(Boolean),
+          finished_at: expect.any(String),
+          next_run: expect.any(String),
+          duration_ms: expect.any(Number),
+        },
+      ]),
     });
     const other = await stage.tenant();
-    expect(await other.get('/ai-jobs/worker_health')).toMatchObject({ workers: [], processing: 0 });
+    expect(await other.get('/ai-jobs/worker_health')).toMatchObject({
+      workers: [worker],
+      processing: 0,
+      failure_rate_last_hour: null,
+    });
     stage.simulator.clearScript();
     stage.simulator.release();
     await api.job(jobId);

@@ -1,12 +1,9 @@
-import { jest } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { Api } from '../support/api.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { startProduct, TEST_MASTER_KEY, type RunningProduct } from '../support/product.js';
 import { runProduct } from '../support/program.js';
 import { schemaOf } from '../support/schema.js';
-
-jest.setTimeout(60_000);
 
 const RUN = 'SELECT name FROM migrations ORDER BY id';
 

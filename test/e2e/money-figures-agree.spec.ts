@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import type { Api, Body } from '../support/api.js';
 import { Leads } from '../support/leads.js';
 import { billed, budgetOf, cents, settledSpent } from '../support/money.js';
 import { generate } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 interface Sums {
   ledger: string;

@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import type { Api, Body } from '../support/api.js';
 import { Leads } from '../support/leads.js';
 import { billed, budgetOf, cents, ledgerEntries, settledSpent } from '../support/money.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 const MAX_TOKENS = 50;
 /** Nano-USD a token of gpt-4o-mini. */

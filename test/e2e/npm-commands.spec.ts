@@ -36,6 +36,19 @@ describe('npm', () => {
     await database.drop();
   });
 
+  it('run job: prints what the job did as its last line', async () => {
+    const database = await createDatabase();
+    const env = { DATABASE_URL: database.url, MASTER_KEY: TEST_MASTER_KEY };
+    await withNpm(['run', 'job', '--', 'ensure_ledger_months'], env, async (npm) => {
+      expect(await npm.ended).toBe(0);
+      expect(JSON.parse(npm.output().trim().split('\n').at(-1)!)).toMatchObject({
+        job: 'ensure_ledger_months',
+        outcome: 'completed',
+      });
+    });
+    await database.drop();
+  });
+
   it('run simulator: answers as a provider and stops on SIGTERM', async () => {
     await withNpm(['run', 'simulator'], { PORT: '0' }, async (npm) => {
       const [, url] = await npm.said(/OpenAI at (\S+),/);

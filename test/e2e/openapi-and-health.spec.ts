@@ -1,9 +1,8 @@
-import { jest } from '@jest/globals';
 import { createDatabase } from '../support/database.js';
+import { Leads } from '../support/leads.js';
+import { scrape, sum } from '../support/metrics.js';
 import { startProduct } from '../support/product.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 /** Paths of the contract, without their base; a parameter is any name in braces. */
 const CONTRACT: Record<string, string[]> = {
@@ -47,6 +46,7 @@ const CONTRACT: Record<string, string[]> = {
   '/provider-keys/{}/test': ['post'],
   '/budgets': ['get'],
   '/budgets/{}/{}': ['put', 'delete'],
+  '/model-prices': ['get', 'put', 'delete'],
   '/ai-analytics/usage': ['get'],
 };
 
@@ -111,10 +111,14 @@ describe('what the product tells of itself', () => {
   });
 
   it('is alive and ready without a sign-in', async () => {
-    for (const path of ['/health/live', '/health/ready']) {
-      const answer = await get(path);
-      expect([path, answer.status, await answer.json()]).toEqual([path, 200, { status: 'ok' }]);
-    }
+    const live = await get('/health/live');
+    expect([live.status, await live.json()]).toEqual([200, { status: 'ok' }]);
+    const ready = await get('/health/ready');
+    const up = { status: 'up', response_ms: expect.any(Number) };
+    expect([ready.status, await ready.json()]).toEqual([
+      200,
+      { status: 'ok', checks: { accepting: up, postgres: up, migrations: up } },
+    ]);
   });
 
   it('is alive but not ready where the database is gone', async () => {
@@ -130,8 +134,62 @@ describe('what the product tells of itself', () => {
     const ready = await fetch(`${product.url}/health/ready`);
     expect(ready.status).toBe(503);
     expect(ready.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-    expect(await ready.json()).toMatchObject({ status: 503, detail: 'The database does not answer.' });
+    expect(await ready.json()).toMatchObject({
+      status: 503,
+      code: 'not_ready',
+      detail: 'The database does not answer.',
+      errors: [{ path: 'postgres' }, { path: 'migrations' }],
+    });
     expect((await fetch(`${product.url}/health/live`)).status).toBe(200);
+    const metrics = await scrape(product.url);
+    expect(sum(metrics, 'fieldsmith_database_up')).toBe(0);
+    expect(metrics.filter(({ name }) => name === 'fieldsmith_jobs_open')).toEqual([]);
     await product.kill();
+  });
+
+  it('is not ready where the database lacks a migration', async () => {
+    const { sql } = stage.database;
+    const [last] = await sql<{ name: string }>(
+      'DELETE FROM migrations WHERE id = (SELECT max(id) FROM migrations) RETURNING name',
+    );
+    const ready = await get('/health/ready');
+    await sql('INSERT INTO migrations (timestamp, name) VALUES ($1, $2)', [
+      last!.name.replace(/\D/g, ''),
+      last!.name,
+    ]);
+    expect(ready.status).toBe(503);
+    expect(await ready.json()).toMatchObject({ code: 'not_ready', errors: [{ path: 'migrations' }] });
+    expect((await get('/health/ready')).status).toBe(200);
+  });
+
+  it('is alive but not ready while it finishes what is in flight', async () => {
+    const { database, providerUrl } = stage;
+    const product = await startProduct({ database, providerUrl });
+    // Whichever of the two processes works on it: the other one goes first.
+    const api = (await stage.tenant()).at(product.url);
+    const leads = await Leads.of(api);
+    stage.simulator.script([{ action: { type: 'hold' } }]);
+    await stage.restart('stop');
+    const { jobId } = await leads.add('Ada');
+    await stage.simulator.waitForRequests(1);
+    const { workers } = await api.get('/ai-jobs/worker_health');
+    const busy = workers.find(({ jobs }: { jobs: number }) => jobs === 1).id as string;
+    const mine = busy.includes(`:${product.process.pid}:`);
+    const [stopping, other] = mine ? [product, stage.product] : [stage.product, product];
+    const ended = stopping.stop();
+    const ready = await api.until('it is not ready', async () => {
+      const answer = await fetch(`${stopping.url}/health/ready`);
+      return answer.status === 503 && (await answer.json());
+    });
+    expect(ready).toMatchObject({ code: 'not_ready', errors: [{ path: 'accepting' }] });
+    expect((await fetch(`${stopping.url}/health/live`)).status).toBe(200);
+    expect((await fetch(`${other.url}/health/ready`)).status).toBe(200);
+    stage.simulator.release();
+    expect(await ended).toBe(0);
+    expect((await api.at(other.url).get(`/ai-jobs/${jobId}`)).status).toBe('completed');
+    api.close();
+    if (mine) return;
+    await product.stop();
+    stage.product = await startProduct({ database, providerUrl });
   });
 });

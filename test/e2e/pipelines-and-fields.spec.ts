@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import type { Api } from '../support/api.js';
 import { addPipeline, addRecord, addSettled, ai, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 describe('pipelines and their fields', () => {
   let stage: Stage;

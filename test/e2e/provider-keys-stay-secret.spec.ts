@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import type { Api } from '../support/api.js';
 import { tablesHolding } from '../support/find-text.js';
 import { Leads } from '../support/leads.js';
 import { ledgerEntries } from '../support/money.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 const KEY = 'sk-tenant-very-secret-7391';
 const GLOBAL_LAST_FOUR = 'test';
@@ -36,9 +33,19 @@ describe('provider keys', () => {
     const leads = await Leads.of(api);
     await leads.addDone('Ada');
     const stored = await put({ api_key: KEY, base_url: baseUrl });
-    const view = { provider: 'openai', last_four: '7391', base_url: baseUrl, updated_at: expect.any(String) };
+    const view = {
+      provider: 'openai',
+      last_four: '7391',
+      base_url: baseUrl,
+      updated_at: expect.any(String),
+      max_concurrency: null,
+    };
+    const breaker = { state: 'closed' };
     expect(stored).toMatchObject({ status: 200, body: view });
-    expect(await api.get('/provider-keys')).toEqual({ items: [view], next_cursor: null });
+    expect(await api.get('/provider-keys')).toEqual({
+      items: [{ ...view, breaker, global_breaker: breaker }],
+      next_cursor: null,
+    });
     await leads.addDone('Grace');
     expect((await api.call('DELETE', '/provider-keys/openai')).status).toBe(204);
     expect((await api.get('/provider-keys')).items).toEqual([]);

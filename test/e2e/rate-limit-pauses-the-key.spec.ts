@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import type { Api, Body } from '../support/api.js';
 import { Leads } from '../support/leads.js';
 import { ledgerEntries } from '../support/money.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 const PAUSE_S = 1;
 
@@ -61,7 +58,7 @@ describe('a rate limit pauses the key', () => {
     );
     const diagnostics = await limited.get('/ai-jobs/diagnostics');
     expect(diagnostics.paused_keys).toEqual([
-      { provider: 'openai', until: pause!.paused_until.toISOString() },
+      { provider: 'openai', key: 'tenant', state: 'paused', until: pause!.paused_until.toISOString() },
     ]);
     const more = await leads.addMany(['Grace', 'Edith', 'Mary']);
     await limited.post('/ai-jobs/queue_pending');

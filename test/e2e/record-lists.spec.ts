@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import type { Api } from '../support/api.js';
 import { importCsv } from '../support/csv.js';
 import { addPipeline, addRecord, ai, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 const CHOICES = { choices: ['Red', 'Green', 'Blue'] };
 

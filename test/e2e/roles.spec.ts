@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import type { Api } from '../support/api.js';
 import { addPipeline, addSettled, ai, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 const ROLES = ['viewer', 'editor', 'admin', 'owner'] as const;
 type Role = (typeof ROLES)[number];

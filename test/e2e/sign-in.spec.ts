@@ -1,8 +1,5 @@
-import { jest } from '@jest/globals';
 import { Api, request } from '../support/api.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 const PASSWORD = 'correct horse';
 

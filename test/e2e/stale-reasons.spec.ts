@@ -9,18 +9,23 @@ import {
   generate,
   plain,
 } from '../support/pipelines.js';
-import { answering } from '../support/provider-calls.js';
+import { answering, holding } from '../support/provider-calls.js';
 import { setStage, type Stage } from '../support/stage.js';
+
+const SCRIPT = answering({
+  'Pitch ': 'The pitch',
+  'Summarise Ada': 'About Ada',
+  'Summarise Bob': 'About Bob',
+});
 
 describe('a stale value says why', () => {
   let stage: Stage;
   let api: Api;
 
   beforeAll(async () => {
-    stage = await setStage();
-    stage.simulator.script(
-      answering({ 'Pitch ': 'The pitch', 'Summarise Ada': 'About Ada', 'Summarise Bob': 'About Bob' }),
-    );
+    // Two jobs at a time: a third one waits.
+    stage = await setStage({ AI_TENANT_WINDOW: '2' });
+    stage.simulator.script(SCRIPT);
   });
 
   afterAll(() => stage.close());
@@ -121,5 +126,47 @@ describe('a stale value says why', () => {
     expect(edited.data.summary).toBe('About Bob');
     expect(edited.ai.summary.state).toBe('ready');
     expect(edited.ai.pitch).toMatchObject({ state: 'stale', stale_reasons: ['inputs'] });
+  });
+
+  it('upstream: work to be done on a value that it reads, however far up; ready again where that changed nothing', async () => {
+    const pipelineId = await addPipeline(api, [
+      plain('name'),
+      ai('summary', { prompt: 'Summarise {name}', auto_regenerate: false, cache_duration: 0 }),
+      ai('pitch', { prompt: 'Pitch {summary}', auto_regenerate: false }),
+      ai('subject', { prompt: 'Pitch of {pitch}', auto_regenerate: false }),
+      ai('motto', { prompt: 'Pitch for {name}', auto_regenerate: false }),
+    ]);
+    const slugs = ['summary', 'pitch', 'subject', 'motto'];
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n += 1) {
+      const { id } = await addRecord(api, pipelineId, { name: 'Ada' });
+      for (const slug of slugs) await generate(api, id, slug);
+      ids.push(id);
+    }
+    const stateOf = async (id: string) => {
+      const { ai: values } = await api.get(`/records/${id}`);
+      return slugs.map((slug) => `${values[slug].state} ${(values[slug].stale_reasons ?? []).join()}`.trim());
+    };
+    for (const id of ids) expect(await stateOf(id)).toEqual(['ready', 'ready', 'ready', 'ready']);
+
+    stage.simulator.clearRequests();
+    stage.simulator.script([holding('Summarise Ada', 'About Ada'), holding('Summarise Ada', 'About Ada')]);
+    const jobs: string[] = [];
+    for (const id of ids) {
+      const { job_id: job } = await api.post(`/records/${id}/ai/summary/generate`, { force: true });
+      jobs.push(job);
+    }
+    await stage.simulator.waitForRequests(2);
+    const [generating, , queued] = ids;
+    const waiting = ['stale upstream', 'stale upstream', 'ready'];
+    expect(await stateOf(generating!)).toEqual(['generating', ...waiting]);
+    expect(await stateOf(queued!)).toEqual(['queued', ...waiting]);
+    const counts = await api.get(`/pipelines/${pipelineId}/ai/states`);
+    expect(counts).toMatchObject({ pitch: { stale: 3 }, subject: { stale: 3 }, motto: { ready: 3 } });
+
+    stage.simulator.script(SCRIPT);
+    stage.simulator.release();
+    for (const job of jobs) await api.job(job);
+    for (const id of ids) expect(await stateOf(id)).toEqual(['ready', 'ready', 'ready', 'ready']);
   });
 });

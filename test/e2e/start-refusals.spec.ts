@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -6,8 +5,6 @@ import { makeDataFolder } from '../support/data-folder.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { TEST_MASTER_KEY } from '../support/product.js';
 import { runProduct } from '../support/program.js';
-
-jest.setTimeout(60_000);
 
 const STACK = /^\s+at /m;
 

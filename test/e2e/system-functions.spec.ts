@@ -1,8 +1,5 @@
-import { jest } from '@jest/globals';
 import { SYSTEM_FUNCTIONS } from '#libs/tenants';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-
-jest.setTimeout(60_000);
 
 interface SystemFunction {
   signature: string;

@@ -1,9 +1,6 @@
-import { jest } from '@jest/globals';
 import type { Api } from '../support/api.js';
 import { addPipeline, addSettled, ai, generate, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 describe('of another tenant', () => {
   let stage: Stage;

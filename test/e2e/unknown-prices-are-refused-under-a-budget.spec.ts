@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import type { Api } from '../support/api.js';
 import { Leads } from '../support/leads.js';
 import { budgetOf, ledgerEntries } from '../support/money.js';
 import { addPipeline, ai, configure, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 /** A model that no price list has. */
 const UNPRICED = { model: 'gpt-4o-unheard-of', provider: 'openai' };

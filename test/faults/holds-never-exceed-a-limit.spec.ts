@@ -1,4 +1,3 @@
-import { jest } from '@jest/globals';
 import type pg from 'pg';
 import { AppConnections } from '../support/app-connections.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -11,8 +10,6 @@ import {
   type TestCall,
 } from '../support/money-functions.js';
 import { Random } from '../support/random.js';
-
-jest.setTimeout(60_000);
 
 const CONNECTIONS = 64;
 const ROUNDS = 12;

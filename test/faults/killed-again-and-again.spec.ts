@@ -1,12 +1,9 @@
-import { jest } from '@jest/globals';
 import type { Api, Body } from '../support/api.js';
 import { ledgerEntries, settledSpent } from '../support/money.js';
 import { addPipeline, addRecord, ai, plain } from '../support/pipelines.js';
 import { promptOf } from '../support/provider-calls.js';
 import { Random } from '../support/random.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 const RECORDS = 20;
 const KILLS = 3;

@@ -1,10 +1,7 @@
-import { jest } from '@jest/globals';
 import type { Api } from '../support/api.js';
 import { addPipeline, addRecord, ai, plain } from '../support/pipelines.js';
 import { promptOf } from '../support/provider-calls.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 /** A process that takes edits and works on none; it never reaches its Redis. */
 const API_ONLY = { ROLE: 'api', REDIS_URL: 'redis://127.0.0.1:1' };

@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Api, Body } from '../support/api.js';
 import { billed, budgetOf, cents, ledgerEntries } from '../support/money.js';
 import { addPipeline, addRecord, ai, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 const LEASE_MS = '1000';
 
@@ -79,12 +76,34 @@ describe('a process killed with a call in flight', () => {
     await stage.database.sql('UPDATE ai_jobs SET retry_count = max_retries WHERE id = $1', [jobId]);
     await stage.restart('kill');
     api = api.at(stage.product.url);
-    expect(await api.job(jobId)).toMatchObject({ status: 'failed', error_code: 'worker_lost', attempts: 1 });
+    expect(await api.job(jobId)).toMatchObject({ status: 'failed', error_code: 'worker_lost', attempts: 2 });
     expect((await api.get(`/records/${created.id}`)).ai.summary).toMatchObject({
       state: 'failed',
       error: { code: 'worker_lost' },
     });
     expect(await ledgerEntries(stage.database, api.tenantId)).toMatchObject([{ entry: 'unconfirmed' }]);
+    expect(stage.simulator.requests()).toHaveLength(1);
+  });
+
+  it('for a job whose retries are used up and that has a fallback: that is stored', async () => {
+    stage.simulator.release();
+    await api.settled(created.id);
+    stage.simulator.clearRequests();
+    const fields = [plain('name'), ai('summary', { prompt: 'Describe {name}', fallback_value: 'unknown' })];
+    const pipelineId = await addPipeline(api, fields);
+    stage.simulator.script([{ times: 1, action: { type: 'hold' } }]);
+    const record = await addRecord(api, pipelineId, { name: 'Grace' });
+    const { job_id: id } = record.ai_processing.triggered_jobs[0];
+    await stage.simulator.waitForRequests(1);
+    await stage.database.sql('UPDATE ai_jobs SET retry_count = max_retries WHERE id = $1', [id]);
+    await stage.restart('kill');
+    api = api.at(stage.product.url);
+    expect(await api.job(id)).toMatchObject({
+      status: 'completed',
+      outcome: 'fallback',
+      error_code: 'worker_lost',
+    });
+    expect((await api.get(`/records/${record.id}`)).data.summary).toBe('unknown');
     expect(stage.simulator.requests()).toHaveLength(1);
   });
 });

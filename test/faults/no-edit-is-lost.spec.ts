@@ -1,11 +1,8 @@
-import { jest } from '@jest/globals';
 import type pg from 'pg';
 import { AppConnections, asTenant, isBlocked, row } from '../support/app-connections.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { claim, complete, enqueue } from '../support/job-functions.js';
 import { Random } from '../support/random.js';
-
-jest.setTimeout(60_000);
 
 const TENANT = 'acme';
 const EDITORS = 16;

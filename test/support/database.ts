@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 
-function setting(name: string): string {
+/** What the runner of the tests tells them. */
+export function setting(name: string): string {
   const value = process.env[name];
   if (!value)
     throw new Error(`${name} is not set: run the tests with npm test, or node test/run.mjs e2e <pattern>.`);
@@ -10,6 +11,7 @@ function setting(name: string): string {
 
 /** A database of a test's own, copied from the migrated template. */
 export interface TestDatabase {
+  name: string;
   /** Connects as the unprivileged owner; what the product is given. */
   url: string;
   /** Connects as the superuser of the cluster. */
@@ -29,6 +31,7 @@ export async function createDatabase(options: { template?: boolean } = {}): Prom
   // A connection that is still closing when its database is dropped is cut by the server.
   pool.on('error', () => undefined);
   return {
+    name,
     url: withDatabase(setting('TEST_OWNER_URL'), name),
     adminUrl,
     sql: async <Row extends object>(text: string, values?: unknown[]) =>

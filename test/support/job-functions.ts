@@ -43,7 +43,7 @@ export interface Claim {
 /** Calls `ai_claim_job` in whatever transaction is open. */
 export async function claim(client: pg.Client, tenantId: string, id: string): Promise<Claim | undefined> {
   const { rows } = await client.query<Claim>(
-    'SELECT id, subject, attempt FROM ai_claim_job($1, $2, $3, 60000)',
+    'SELECT $2::uuid AS id, subject, attempt FROM ai_claim_job($1, $2, $3, 60000)',
     [tenantId, id, 'test'],
   );
   return rows[0];
@@ -66,13 +66,16 @@ export interface Handed {
 /** Calls `ai_dispatch_jobs` for all tenants. */
 export async function dispatch(
   client: pg.Client,
-  { lane = 0, limit = 10, window = 16 }: { lane?: 0 | 1; limit?: number; window?: number },
+  {
+    lane = 0,
+    limit = 10,
+    window = 16,
+    turn = window,
+  }: { lane?: 0 | 1; limit?: number; window?: number; turn?: number },
 ): Promise<Handed[]> {
-  const { rows } = await client.query<Handed>('SELECT * FROM ai_dispatch_jobs($1, $2, $3, $4, NULL, 60000)', [
-    lane,
-    limit,
-    window,
-    '',
-  ]);
+  const { rows } = await client.query<Handed>(
+    'SELECT * FROM ai_dispatch_jobs($1, $2, $3, $4, $5, NULL, 60000)',
+    [lane, limit, window, turn, ''],
+  );
   return rows;
 }

@@ -13,6 +13,29 @@ export function miniCost(usage: SimulatedUsage | null | undefined): bigint {
   return BigInt(input) * MINI.input + BigInt(cacheRead) * MINI.cacheRead + BigInt(output) * MINI.output;
 }
 
+/** Nano-USD a token of models of other price lists than gpt-4o-mini's, copied by hand from model-prices.json. */
+export const NANO = {
+  'claude-haiku-4-5': { input: 1000n, cacheRead: 100n, write5m: 1250n, write1h: 2000n, output: 5000n },
+  'gpt-4o-mini': { input: 150n, cacheRead: 75n, write5m: 0n, write1h: 0n, output: 600n },
+} as const;
+/** Nano-USD for one search, of either provider. */
+export const SEARCH = 10_000_000n;
+/** Nano-USD for one look into files, of OpenAI. */
+export const FILE_SEARCH = 2_500_000n;
+
+/** What the tokens of a call cost in nano-USD by the provider's own account. */
+export function tokenCost(model: keyof typeof NANO, usage: SimulatedUsage | null | undefined): bigint {
+  if (!usage) throw new Error('The simulator told no usage.');
+  const price = NANO[model];
+  return (
+    BigInt(usage.input_tokens) * price.input +
+    BigInt(usage.cache_read_tokens) * price.cacheRead +
+    BigInt(usage.cache_write_tokens) * price.write5m +
+    BigInt(usage.cache_write_1h_tokens) * price.write1h +
+    BigInt(usage.output_tokens) * price.output
+  );
+}
+
 /** What all these calls cost by the provider's own account; those that got an error cost nothing. */
 export function billed(requests: readonly ReceivedRequest[]): bigint {
   return requests.reduce((sum, { answer }) => sum + (answer?.usage ? miniCost(answer.usage) : 0n), 0n);

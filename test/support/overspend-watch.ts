@@ -1,7 +1,7 @@
 import type { TestDatabase } from './database.js';
 
 const WATCH = `
-  CREATE TABLE test_overspent (tenant_id text, scope text, scope_id text, spent bigint, held bigint, "limit" bigint);
+  CREATE TABLE test_overspent (tenant text, scope text, scope_id text, spent bigint, held bigint, "limit" bigint);
   CREATE FUNCTION test_watch_budget() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
   BEGIN
     INSERT INTO test_overspent SELECT NEW.tenant_id, NEW.scope, NEW.scope_id, NEW.spent, NEW.held, l.limit_nano

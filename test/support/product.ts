@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import type { TestDatabase } from './database.js';
+import { setting, type TestDatabase } from './database.js';
 
 /** 32 bytes that mean nothing. */
 export const TEST_MASTER_KEY = Buffer.alloc(32, 7).toString('base64');
@@ -28,7 +28,12 @@ export interface ProductOptions {
 /** Starts the product and waits until it serves. @throws with its output when it ends instead. */
 export async function startProduct({ database, providerUrl, env }: ProductOptions): Promise<RunningProduct> {
   const provider: Record<string, string> = providerUrl
-    ? { OPENAI_API_KEY: 'sk-global-test', OPENAI_BASE_URL: `${providerUrl}/v1` }
+    ? {
+        OPENAI_API_KEY: 'sk-global-test',
+        OPENAI_BASE_URL: `${providerUrl}/v1`,
+        ANTHROPIC_API_KEY: 'sk-ant-global-test',
+        ANTHROPIC_BASE_URL: providerUrl,
+      }
     : {};
   return launch({
     DATABASE_URL: database.url,
@@ -38,8 +43,15 @@ export async function startProduct({ database, providerUrl, env }: ProductOption
     LOG_LEVEL: 'warn',
     AI_SWEEP_INTERVAL_MS: '100',
     ...provider,
+    ...deliveryOf(database),
     ...env,
   });
+}
+
+/** Redis, where the tests run under Bull; its keys are apart as the databases are. */
+function deliveryOf({ name }: TestDatabase): Record<string, string> {
+  if (process.env['DELIVERY'] !== 'bull') return {};
+  return { REDIS_URL: setting('TEST_REDIS_URL'), REDIS_PREFIX: `{${name}}` };
 }
 
 /** Starts the product with exactly this environment on top of a clean one. */

@@ -1,6 +1,6 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put } from '@nestjs/common';
 import { Authorize, CurrentPrincipal } from '#libs/access';
-import { centsToNano, InvalidInputError } from '#libs/common';
+import { centsToNano, InvalidInputError, NotFoundError } from '#libs/common';
 import { PIPELINE_SCHEMAS, SERVICE_PRINCIPAL_ID, type PipelineSchemas, type Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
 import { PutBudgetDto } from './budget.dto.js';
@@ -50,9 +50,10 @@ export class BudgetsController {
     @Param('scopeId') scopeId: string,
   ): Promise<void> {
     const checked = checkScope(scope, scopeId);
-    await this.tenants.transaction(tenantId, (em) =>
-      this.budgets.removeLimit(em, tenantId, checked, scopeId),
-    );
+    await this.tenants.transaction(tenantId, async (em) => {
+      const removed = await this.budgets.removeLimit(em, tenantId, checked, scopeId);
+      if (!removed) throw new NotFoundError('limit', `${checked}/${scopeId}`);
+    });
   }
 }
 

@@ -80,12 +80,27 @@ export class Budgets {
     );
   }
 
-  async removeLimit(em: EntityManager, tenantId: string, scope: BudgetScope, scopeId: string): Promise<void> {
-    await em.query('DELETE FROM ai_budget_limits WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3', [
-      tenantId,
-      scope,
-      scopeId,
-    ]);
+  /** @returns whether there was a limit. */
+  async removeLimit(
+    em: EntityManager,
+    tenantId: string,
+    scope: BudgetScope,
+    scopeId: string,
+  ): Promise<boolean> {
+    const [, removed] = await em.query<[unknown, number]>(
+      'DELETE FROM ai_budget_limits WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3',
+      [tenantId, scope, scopeId],
+    );
+    return removed > 0;
+  }
+
+  /** Whether the tenant or any of its users has a limit: then one may apply to any call. */
+  async anyLimit(em: EntityManager, tenantId: string): Promise<boolean> {
+    const rows = await em.query<unknown[]>(
+      `SELECT FROM ai_budget_limits WHERE tenant_id = $1 AND scope IN ('tenant', 'user') LIMIT 1`,
+      [tenantId],
+    );
+    return rows.length > 0;
   }
 
   /** The limit of one scope in nano-USD, or undefined where there is none. */

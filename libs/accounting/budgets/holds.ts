@@ -34,12 +34,14 @@ export interface HoldRequest {
   amountNano: bigint | undefined;
   /** The user whose budget it counts in; undefined for automation. */
   userId?: string;
+  /** The provider's key by its id, where only so many calls at once may be made with it. */
+  keyLimit?: { key: string; most: number };
 }
 
-/** How a request for a hold ended: it stands, or other holds stand in its way for now. */
-export type HoldVerdict = 'held' | 'wait';
+/** How a request for a hold ended: it stands, or other holds stand in its way for now, in a budget or on the key. */
+export type HoldVerdict = 'held' | 'wait' | 'key_busy';
 
-const PLACE = 'SELECT ai_place_hold($1, $2, $3, $4, $5, $6, $7, $8) AS verdict';
+const PLACE = 'SELECT ai_place_hold($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS verdict';
 
 /** Reserves money in every budget that applies, before a call is made. */
 @Injectable()
@@ -52,7 +54,7 @@ export class Holds {
   /**
    * Holds the worst a call can cost in the budgets of its user, field and tenant, all or none.
    *
-   * @returns `wait` when only holds of other calls stand in the way.
+   * @returns `wait` when only holds of other calls stand in the way, `key_busy` when the key takes no further call now.
    * @throws FieldsmithError `budget_exceeded`, `unknown_price` or `model_stopped` when the call must not be made.
    */
   async place(request: HoldRequest): Promise<HoldVerdict> {
@@ -61,11 +63,11 @@ export class Holds {
       await this.settlements.apply(request.tenantId);
       verdict = await this.ask(request);
     }
-    if (verdict === 'held' || verdict === 'wait') return verdict;
+    if (verdict === 'held' || verdict === 'wait' || verdict === 'key_busy') return verdict;
     throw refusal(verdict, request.subject);
   }
 
-  private async ask({ tenantId, call, subject, amountNano, userId }: HoldRequest): Promise<string> {
+  private async ask({ tenantId, call, subject, amountNano, userId, keyLimit }: HoldRequest): Promise<string> {
     const field = subject.pipelineId && subject.field ? `${subject.pipelineId}:${subject.field}` : null;
     const [row] = await this.dataSource.query<{ verdict: string }[]>(PLACE, [
       tenantId,
@@ -76,6 +78,8 @@ export class Holds {
       userId ?? null,
       field,
       JSON.stringify(dimensions(subject)),
+      keyLimit?.key ?? null,
+      keyLimit?.most ?? null,
     ]);
     return row!.verdict;
   }

@@ -1,10 +1,12 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
+import { briefError } from '#libs/common';
 
 const BATCH = 500;
 const MAX_TENANTS = 200;
-const INTERVAL_MS = 250;
+/** Nobody waits for it: what is read adds what waits here, and a hold that finds no room settles its tenant first. */
+const INTERVAL_MS = 2_000;
 
 /**
  * Moves finished holds into the budgets, many at once, so that the budget row of a busy tenant is written a few times a
@@ -23,7 +25,7 @@ export class SettlementQueue implements OnApplicationShutdown {
     this.timer ??= setInterval(() => {
       this.running ??= this.applyAll()
         .catch((error: unknown) =>
-          this.logger.warn(`Settlements wait, budgets count them as held: ${String(error)}`),
+          this.logger.warn(`Settlements wait, budgets count them as held: ${briefError(error)}`),
         )
         .finally(() => (this.running = undefined));
     }, INTERVAL_MS);

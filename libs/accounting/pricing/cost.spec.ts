@@ -80,6 +80,16 @@ describe('costOf', () => {
 });
 
 describe('holdAmount', () => {
+  it('takes the uses of all tools together where they share one cap', () => {
+    const wide = { ...price, longContext: undefined, contextWindow: 1000 };
+    const toolCaps = { web_search: 2, file_search: 2 };
+    const known = { ...wide, tools: { web_search: 7n, file_search: 5n } };
+    const apart = holdAmount(known, { inputTokenBound: 1, maxTokens: 0, toolCaps });
+    const shared = holdAmount(known, { inputTokenBound: 1, maxTokens: 0, toolCaps, toolUses: 2 });
+    expect(apart! - shared!).toBe(4n * 2n * 1000n);
+    expect(shared! % 1000n).toBe(2n * 7n + 2n * 5n);
+  });
+
   it('takes the dearest input bucket of the dearest tier within reach', () => {
     expect(holdAmount(price, { inputTokenBound: 100, maxTokens: 10 })).toBe(400n + 150n);
     expect(holdAmount(price, { inputTokenBound: 101, maxTokens: 10 })).toBe(808n + 220n);

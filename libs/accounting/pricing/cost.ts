@@ -23,6 +23,8 @@ export interface HoldBounds {
   maxTokens: number;
   /** The most calls that each provider tool is allowed. */
   toolCaps?: Readonly<Record<string, number>>;
+  /** The most that all of them together are allowed, where that is less than the sum; default the sum. */
+  toolUses?: number;
 }
 
 /**
@@ -35,7 +37,7 @@ export interface HoldBounds {
  */
 export function holdAmount(price: Price, bounds: HoldBounds): bigint | undefined {
   const caps = bounds.toolCaps ?? {};
-  const inputBound = boundWithTools(price, bounds.inputTokenBound, caps);
+  const inputBound = boundWithTools(price, bounds);
   const reachable: TokenPrices[] = [price];
   if (price.longContext && inputBound > BigInt(price.longContext.aboveInputTokens))
     reachable.push(price.longContext);
@@ -57,14 +59,11 @@ function pricesAt(price: Price, input: bigint): TokenPrices {
   return longContext && input > BigInt(longContext.aboveInputTokens) ? longContext : price;
 }
 
-function boundWithTools(
-  price: Price,
-  inputTokenBound: number,
-  caps: Readonly<Record<string, number>>,
-): bigint {
+function boundWithTools(price: Price, { inputTokenBound, toolCaps = {}, toolUses }: HoldBounds): bigint {
   const sent = count(inputTokenBound, 'inputTokenBound');
-  const calls = Object.entries(caps).reduce((total, [tool, cap]) => total + count(cap, tool), 0n);
-  const withTools = calls === 0n ? 0n : count(price.contextWindow, 'contextWindow') * (calls + 1n);
+  const sum = Object.entries(toolCaps).reduce((total, [tool, cap]) => total + count(cap, tool), 0n);
+  const uses = toolUses === undefined ? sum : count(toolUses, 'toolUses');
+  const withTools = uses === 0n ? 0n : count(price.contextWindow, 'contextWindow') * (uses + 1n);
   return sent > withTools ? sent : withTools;
 }
 

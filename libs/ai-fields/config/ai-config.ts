@@ -16,8 +16,14 @@ export interface AiConfig {
   output_type?: string;
   output_schema?: Record<string, Json>;
   options?: { choices?: string[] };
+  /** Whether {@link allowed_tools} may be used; default: the tenant's setting. */
   enable_tools?: boolean;
+  /** Tools of the provider's own: `web_search`, `code_interpreter`, `image_generation`, `file_search`. */
   allowed_tools?: string[];
+  /** Most uses of tools in one call; default 3. */
+  max_tool_calls?: number;
+  /** Where `file_search` looks: ids of vector stores at the provider. */
+  vector_store_ids?: string[];
   /** Whether a change of a trigger field makes the field due; default true. */
   auto_regenerate?: boolean;
   /** Fields whose change makes the field due; default: every field the prompt reads. */

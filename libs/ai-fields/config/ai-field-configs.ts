@@ -33,6 +33,7 @@ export class AiFieldConfigs {
    * Checks a configuration whole and saves it.
    *
    * @param pipeline as it will be after the change; the host holds a lock on it.
+   * @returns what the admin should know although it is saved, such as a parameter that the provider does not take.
    * @throws InvalidInputError with every error at once, paths below `ai_config`.
    */
   async save(
@@ -41,10 +42,10 @@ export class AiFieldConfigs {
     pipeline: HostPipeline,
     slug: string,
     aiConfig: unknown,
-  ): Promise<void> {
+  ): Promise<string[]> {
     const { tenantId } = principal;
     const config = readAiConfig(aiConfig);
-    const { compiled, version } = await this.checker.check(em, tenantId, pipeline, slug, config);
+    const { compiled, version, warnings } = await this.checker.check(em, tenantId, pipeline, slug, config);
     await em.query(
       `INSERT INTO ai_field_configs (tenant_id, pipeline_id, field, config, version) VALUES ($1, $2, $3, $4, $5)
        ON CONFLICT (tenant_id, pipeline_id, field) DO UPDATE
@@ -53,6 +54,7 @@ export class AiFieldConfigs {
     );
     await this.saveBudget(em, tenantId, `${pipeline.id}:${slug}`, config.budget_limit_cents);
     await this.refreshUpstream(em, tenantId, compiled);
+    return warnings;
   }
 
   /**

@@ -7,14 +7,18 @@ import { ProviderRegistry } from '#libs/llm';
 import { ParserRegistry } from '#libs/processing';
 import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import type { AiConfig } from './ai-config.js';
+import { toolNameErrors, toolTermErrors, type ToolTerms } from './check-tools.js';
 import { compilePipeline, type CompiledPipeline, type StoredConfig } from './compile-pipeline.js';
 import { CompiledConfigs } from './compiled-configs.js';
+import { toolsOf } from './field-tools.js';
 
 /** A configuration among those that are saved, checked and compiled with them. */
 export interface CheckedConfig {
   compiled: CompiledPipeline;
   /** The revision it would be saved as. */
   version: number;
+  /** What the provider would leave out or could refuse, for the admin. */
+  warnings: string[];
 }
 
 /** Checks a configuration against everything it depends on: the pipeline, the other AI fields, models, prices, output types. */
@@ -42,10 +46,20 @@ export class ConfigChecker {
     const configs = await this.configs.load(em, tenantId, pipeline.id);
     const version = (configs.get(slug)?.version ?? 0) + 1;
     configs.set(slug, { config, version });
-    const errors = [...this.checkOutput(config), ...(await this.checkModel(em, tenantId, config, settings))];
-    if (config.enable_tools) errors.push(NO_TOOLS);
+    const errors = [
+      ...this.checkOutput(config),
+      ...toolNameErrors(config),
+      ...(await this.checkModel(em, tenantId, config, settings)),
+    ];
     const compiled = compileStrictly(pipeline, configs, settings, slug, errors);
-    return { compiled, version };
+    return { compiled, version, warnings: this.warningsOf(config, settings) };
+  }
+
+  private warningsOf(config: AiConfig, settings: TenantSettings): string[] {
+    const model = config.model ?? settings.defaultModel;
+    const provider = this.providers.resolve({ provider: config.provider, model });
+    const tools = toolsOf(config, settings)?.names;
+    return provider.warnings({ model, temperature: config.temperature, tools });
   }
 
   private checkOutput(config: AiConfig): ErrorDetail[] {
@@ -69,26 +83,35 @@ export class ConfigChecker {
     const model = config.model ?? settings.defaultModel;
     try {
       const provider = this.providers.resolve({ provider: config.provider, model });
+      const price = await this.prices.find(em, tenantId, provider.name, model, new Date());
+      const tools = await this.checkTools(em, tenantId, config, { provider, model, price });
       const tenantLimit = await this.budgets.limitOf(em, tenantId, 'tenant', TENANT_SCOPE_ID);
-      if (config.budget_limit_cents === undefined && tenantLimit === undefined) return [];
-      if (await this.prices.find(em, tenantId, provider.name, model, new Date())) return [];
-      return [
-        {
-          path: 'ai_config.model',
-          message: `"${model}" has no known price, and a budget applies: choose a model with a price, or add its price`,
-        },
-      ];
+      if (price || (config.budget_limit_cents === undefined && tenantLimit === undefined)) return tools;
+      return [...tools, unknownPrice(model)];
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       return error.errors.map(({ path, message }) => ({ path: `ai_config.${path}`, message }));
     }
   }
+
+  /** Tools that are off by the field's own word are checked once they are turned on. */
+  private async checkTools(
+    em: EntityManager,
+    tenantId: string,
+    config: AiConfig,
+    terms: Pick<ToolTerms, 'provider' | 'model' | 'price'>,
+  ): Promise<ErrorDetail[]> {
+    if (config.enable_tools === false || !config.allowed_tools?.length) return [];
+    const limited = config.budget_limit_cents !== undefined || (await this.budgets.anyLimit(em, tenantId));
+    const providers = this.providers.names().map((name) => this.providers.byName(name));
+    return toolTermErrors(config, { ...terms, providers, limited });
+  }
 }
 
-const NO_TOOLS: ErrorDetail = {
-  path: 'ai_config.enable_tools',
-  message: 'no provider of this installation offers tools: leave it out',
-};
+function unknownPrice(model: string): ErrorDetail {
+  const message = `"${model}" has no known price, and a budget applies: choose a model with a price, or add its price`;
+  return { path: 'ai_config.model', message };
+}
 
 /** @throws InvalidInputError with the errors found before and those of compiling. */
 function compileStrictly(

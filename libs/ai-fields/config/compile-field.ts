@@ -9,6 +9,7 @@ import {
 } from '#libs/prompt-language';
 import type { TenantSettings } from '#libs/tenants';
 import { FIELD_VARIABLES, type AiConfig } from './ai-config.js';
+import { toolsOf } from './field-tools.js';
 
 /** An AI field ready to be used: its texts compiled, its reads known. */
 export interface CompiledField {
@@ -33,7 +34,7 @@ export interface CompiledField {
 /** The settings of a tenant that a prompt depends on. */
 export type CompileSettings = Pick<
   TenantSettings,
-  'deniedFields' | 'defaultModel' | 'defaultMaxTokens' | 'defaultTemperature'
+  'deniedFields' | 'defaultModel' | 'defaultMaxTokens' | 'defaultTemperature' | 'enableTools'
 >;
 
 export interface FieldSource {
@@ -129,7 +130,7 @@ function configHash(config: AiConfig, settings: CompileSettings): string {
     outputType: config.output_type ?? 'text',
     outputSchema: config.output_schema,
     options: config.options,
-    tools: config.enable_tools ? (config.allowed_tools ?? []) : undefined,
+    tools: toolsOf(config, settings),
     excluded: [...(config.excluded_fields ?? [])].sort(),
     includeAiFields: config.include_ai_fields ?? false,
   });

@@ -72,7 +72,7 @@ export class CompiledConfigs {
 }
 
 function cacheKey(tenantId: string, pipelineId: string, version: string, settings: TenantSettings): string {
-  const { deniedFields, defaultModel, defaultMaxTokens, defaultTemperature } = settings;
+  const { deniedFields, defaultModel, defaultMaxTokens, defaultTemperature, enableTools } = settings;
   return JSON.stringify([
     tenantId,
     pipelineId,
@@ -81,5 +81,6 @@ function cacheKey(tenantId: string, pipelineId: string, version: string, setting
     defaultModel,
     defaultMaxTokens,
     defaultTemperature,
+    enableTools,
   ]);
 }

@@ -37,6 +37,7 @@ const object: Check = (value) =>
 
 const MAX_FALLBACK_CHARS = 100_000;
 const MAX_PROMPT_CHARS = 100_000;
+const MAX_TOOL_CALLS = 20;
 const YEAR_SECONDS = 31_536_000;
 
 const CHECKS: Record<keyof AiConfig, Check> = {
@@ -51,6 +52,8 @@ const CHECKS: Record<keyof AiConfig, Check> = {
   options: (value) => object(value) ?? choices((value as { choices?: unknown }).choices),
   enable_tools: flag,
   allowed_tools: texts(20),
+  max_tool_calls: integer(1, MAX_TOOL_CALLS),
+  vector_store_ids: texts(10),
   auto_regenerate: flag,
   trigger_fields: texts(200),
   excluded_fields: texts(500),

@@ -1,6 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { JobStore, LANE, MAX_DEPTH, type JobOrigin, type Lane, type NewJob } from '#libs/processing';
+import {
+  JobStore,
+  LANE,
+  MAX_DEPTH,
+  type JobOrigin,
+  type Lane,
+  type NewJob,
+  type Priority,
+} from '#libs/processing';
 import { DEFAULT_DEBOUNCE_MS } from '../config/ai-config.js';
 import type { CompiledPipeline } from '../config/compile-pipeline.js';
 import { FIELD_GENERATION, subjectOf } from './subject.js';
@@ -13,6 +21,7 @@ export interface GenerationCause {
   causedBy?: string;
   depth?: number;
   force?: boolean;
+  priority?: Priority;
   runId?: string;
 }
 

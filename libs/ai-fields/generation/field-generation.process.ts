@@ -28,6 +28,15 @@ const PERSON_WAS_FASTER = 'FS002';
 /** The database says that the configuration changed meanwhile. */
 const CONFIG_CHANGED = 'FS003';
 
+/**
+ * A generated value names an execution of its own record and field. Only a cached one may name another's; those few are
+ * looked through, because an index on what every new value changes would cost each store its in-place update.
+ */
+const KEPT = `
+  SELECT e.id FROM ai_executions e
+    JOIN ai_values v ON v.tenant_id = $1 AND v.record_id = e.record_id AND v.field = e.field AND v.execution_id = e.id
+   WHERE e.tenant_id = $1 AND e.id = ANY ($2)`;
+
 /** Generates the value of an AI field for one record. */
 @Injectable()
 export class FieldGenerationProcess implements AiProcess<CollectedField> {
@@ -62,6 +71,11 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
       collected,
       collected.row?.overridden ? undefined : (collected.row?.fingerprint ?? undefined),
     );
+  }
+
+  async keeps(em: EntityManager, tenantId: string, executionIds: readonly string[]): Promise<string[]> {
+    const rows = await em.query<{ id: string }[]>(KEPT, [tenantId, executionIds]);
+    return rows.map(({ id }) => id);
   }
 
   async store(

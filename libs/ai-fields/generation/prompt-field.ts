@@ -1,18 +1,25 @@
 import type { PromptedCall } from '#libs/processing';
 import type { Json } from '#libs/common';
+import { toolsOf } from '../config/field-tools.js';
 import type { CollectedField } from './collected-field.js';
+import { dataMarks, marksExplained } from './data-marks.js';
 
 /** The prompt step: expands a field's texts for one record. */
 export function promptField(collected: CollectedField, currentFingerprint?: string): PromptedCall {
   const { field, settings, record, left, sources } = collected;
   const { config } = field;
-  const input = { values: record.values, variables: variablesOf(collected), exclude: left };
+  const variables = variablesOf(collected);
+  const tools = toolsOf(config, settings);
+  const marks = tools && dataMarks(field, collected.inputsHash, variables);
+  const input = { values: record.values, variables, exclude: left, marks };
+  const system = [field.system?.expand(input), marks && marksExplained(marks)].filter(Boolean).join('\n\n');
   return {
     provider: config.provider,
     model: config.model ?? settings.defaultModel,
-    system: field.system?.expand(input),
+    system: system || undefined,
     prompt: field.prompt.expand(input),
     maxTokens: config.max_tokens ?? settings.defaultMaxTokens,
+    tools,
     temperature: config.temperature ?? settings.defaultTemperature,
     outputType: config.output_type ?? 'text',
     parserOptions: { choices: config.options?.choices, schema: config.output_schema },

@@ -1,7 +1,8 @@
 import { Type } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, MaxLength, Min } from 'class-validator';
 import type { Json } from '#libs/common';
-import { RUN_SCOPES, type RunScope } from '../runs/generation-runs.js';
+import { PRIORITIES, type Priority } from '#libs/processing';
+import { RUN_SCOPES, type RunScope } from '../runs/run-request.js';
 
 export class DraftFieldDto {
   @IsString() @MaxLength(100) pipeline_id: string;
@@ -13,6 +14,7 @@ export class DraftFieldDto {
 
 export class GenerateDto {
   @IsOptional() @IsBoolean() force?: boolean;
+  @IsOptional() @IsIn(PRIORITIES) priority?: Priority;
 }
 
 export class GenerateManyDto {
@@ -20,6 +22,7 @@ export class GenerateManyDto {
   @IsOptional() @IsObject() filter?: Record<string, Json>;
   @IsOptional() @Type(() => Number) @IsInt() @Min(1) limit?: number;
   @IsOptional() @IsBoolean() dry_run?: boolean;
+  @IsOptional() @IsIn(PRIORITIES) priority?: Priority;
 }
 
 export class FeedbackDto {

@@ -14,6 +14,7 @@ import {
 import {
   CallPreparer,
   executionRow,
+  holdBoundsOf,
   JobAnswerer,
   JobStore,
   type AttemptCalls,
@@ -82,14 +83,14 @@ export class Drafts {
       const { collected, prepared } = await this.prepare(em, principal, draft);
       const { field } = collected;
       const { price, provider, request } = prepared;
-      const bound = provider.inputTokenBound(request);
-      const max = price && holdAmount(price, { inputTokenBound: bound, maxTokens: request.maxTokens });
+      const bounds = holdBoundsOf(provider, request);
+      const max = price && holdAmount(price, bounds);
       return {
         prompt: request.messages[0]!.content,
         system_message: request.system ?? null,
         references: [...field.reads],
         excluded: excludedFields(collected),
-        input_tokens: bound,
+        input_tokens: bounds.inputTokenBound,
         max_cost_usd: max === undefined ? null : nanoToUsd(max),
         warnings: warningsOf(collected, prepared),
       };
@@ -130,6 +131,10 @@ export class Drafts {
           { status: 409 },
         );
       }
+      if (error instanceof FieldsmithError && error.code === 'provider_key_busy') {
+        const message = `${error.message} Try again in a moment.`;
+        throw new FieldsmithError(error.code, message, { status: 409 });
+      }
       throw error;
     }
   }
@@ -141,6 +146,7 @@ export class Drafts {
       this.jobs.recordCalls(em, tenantId, {
         executions: [executionRow(last.execution, parsed)],
         settlements: [last.settlement],
+        key: last.key,
       }),
     );
   }
@@ -205,8 +211,12 @@ function warningsOf(
   { field, left }: CollectedField,
   { provider, price, prompted, key }: PreparedCall,
 ): string[] {
-  const { model, temperature } = prompted;
-  const warnings = provider.warnings({ model, temperature });
+  const { model } = prompted;
+  const warnings = provider.warnings({
+    model,
+    temperature: field.config.temperature,
+    tools: prompted.tools?.names,
+  });
   if (!price)
     warnings.push(`No price is known for "${model}": its calls are refused as soon as a budget applies.`);
   if (key.source === 'simulator')

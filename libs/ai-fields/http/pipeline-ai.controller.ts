@@ -41,8 +41,8 @@ export class PipelineAiController {
     @Body() body: GenerateManyDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<RunEstimate | { run_id: string; queued: number }> {
-    const { scope, filter, limit } = body;
-    const request = { pipelineId, field, scope, filter, limit };
+    const { scope, filter, limit, priority } = body;
+    const request = { pipelineId, field, scope, filter, limit, priority };
     response.status(body.dry_run ? HttpStatus.OK : HttpStatus.ACCEPTED);
     return body.dry_run ? this.estimator.estimate(principal, request) : this.runs.start(principal, request);
   }
@@ -71,7 +71,7 @@ export class PipelineAiController {
   @Get('ai-runs/:id')
   @Authorize('read', 'Run')
   progress(@CurrentPrincipal() { tenantId }: Principal, @Param('id') id: string): Promise<RunProgress> {
-    return this.tenants.transaction(tenantId, (em) => this.runs.progress(em, tenantId, id));
+    return this.tenants.snapshot(tenantId, (em) => this.runs.progress(em, tenantId, id));
   }
 
   @Post('ai-runs/:id/stop')

@@ -24,7 +24,7 @@ export class RecordAiController {
     @Body() body: GenerateDto,
   ): Promise<{ job_id: string }> {
     return this.tenants.transaction(principal.tenantId, async (em) => ({
-      job_id: await this.actions.generate(em, principal, recordId, slug, body.force ?? false),
+      job_id: await this.actions.generate(em, principal, recordId, slug, body),
     }));
   }
 

@@ -1,45 +1,28 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { isId, nanoToUsd, newId, NotFoundError, type Json } from '#libs/common';
-import {
-  PIPELINE_SCHEMAS,
-  RECORD_SCANNER,
-  type HostRecord,
-  type PipelineSchemas,
-  type Principal,
-  type RecordScanner,
-} from '#libs/host';
-import { JobControl, LANE } from '#libs/processing';
-import { TenantSettingsStore, TenantTransactions } from '#libs/tenants';
-import { CompiledConfigs } from '../config/compiled-configs.js';
-import type { CompiledPipeline } from '../config/compile-pipeline.js';
-import { GenerationQueue } from '../generation/enqueue-due.js';
-import type { AiValueState } from '../values/derive-state.js';
-import { AiValueViews } from '../values/value-views.js';
-
-export const RUN_SCOPES = ['all', 'empty', 'stale', 'failed'] as const;
-export type RunScope = (typeof RUN_SCOPES)[number];
-
-/** Which values of a field are to be generated. */
-export interface RunRequest {
-  pipelineId: string;
-  field: string;
-  scope: RunScope;
-  filter?: Record<string, Json>;
-  limit?: number;
-}
+import { isId, nanoToUsd, newId, NotFoundError } from '#libs/common';
+import type { Principal } from '#libs/host';
+import { JobControl, PROCESSING_OPTIONS, type ProcessingOptions } from '#libs/processing';
+import { TenantTransactions } from '#libs/tenants';
+import { RunFiller } from './run-filler.js';
+import { RunRecords } from './run-records.js';
+import type { RunRequest } from './run-request.js';
 
 export interface RunProgress {
   run_id: string;
   pipeline_id: string;
   field: string;
+  /** Whether records are still being looked for: `total` grows until then. */
+  queueing: boolean;
   total: number;
   pending: number;
   processing: number;
   completed: number;
   failed: number;
   cancelled: number;
+  /** What its jobs have cost; a job that another run wants too counts in both. */
   cost_usd: number;
+  /** Null while nothing can be said. */
   eta_seconds: number | null;
   stopped: boolean;
   created_at: string;
@@ -48,166 +31,134 @@ export interface RunProgress {
 interface RunRow {
   pipeline_id: string;
   field: string;
+  queueing: boolean;
   total: number;
   stopped_at: Date | null;
   created_at: Date;
 }
 
-/** Records looked at, and jobs made, in one transaction. */
-const PAGE = 500;
+interface Counts {
+  pending: number;
+  processing: number;
+  completed: number;
+  failed: number;
+  cancelled: number;
+  cost: string;
+}
 
-const STATES: Record<RunScope, readonly AiValueState[] | undefined> = {
-  all: undefined,
-  empty: ['empty'],
-  stale: ['stale'],
-  failed: ['failed', 'blocked'],
-};
+/** Of what the column can hold. */
+const MAX_LIMIT = 2_147_483_647;
+
+const INSERT = `
+  INSERT INTO ai_runs (tenant_id, id, pipeline_id, field, scope, principal_id, filter, record_limit, priority, queueing, lease_owner, lease_until)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, true, $10, clock_timestamp() + make_interval(secs => $11::float8 / 1000))`;
+/** Only jobs that changed nothing are cleared away, and those had completed. */
+const COUNTS = `
+  SELECT count(*) FILTER (WHERE j.status = 'pending')::int AS pending,
+         count(*) FILTER (WHERE j.status = 'processing')::int AS processing,
+         count(*) FILTER (WHERE j.status = 'completed' OR j.id IS NULL)::int AS completed,
+         count(*) FILTER (WHERE j.status = 'failed')::int AS failed,
+         count(*) FILTER (WHERE j.status = 'cancelled')::int AS cancelled,
+         coalesce(sum(j.cost_nano), 0) AS cost
+    FROM ai_run_jobs m LEFT JOIN ai_jobs j ON j.tenant_id = m.tenant_id AND j.id = m.job_id
+   WHERE m.tenant_id = $1 AND m.run_id = $2`;
+const STOP = `
+  UPDATE ai_runs SET stopped_at = coalesce(stopped_at, now()), queueing = false WHERE tenant_id = $1 AND id = $2`;
+/** Locked first and looked at afterwards: whoever folds into such a job meanwhile is seen by the second statement. */
+const LOCK_PENDING = `
+  SELECT j.id FROM ai_run_jobs m JOIN ai_jobs j ON j.tenant_id = m.tenant_id AND j.id = m.job_id
+   WHERE m.tenant_id = $1 AND m.run_id = $2 AND j.status = 'pending' ORDER BY j.id FOR UPDATE OF j`;
+const WANTED_BY_NOBODY_ELSE = `
+  SELECT j.id FROM ai_jobs j WHERE j.tenant_id = $1 AND j.id = ANY ($3::uuid[]) AND j.origin = 'backfill'
+     AND NOT EXISTS (SELECT FROM ai_run_jobs o JOIN ai_runs r ON r.tenant_id = o.tenant_id AND r.id = o.run_id
+                      WHERE o.tenant_id = $1 AND o.job_id = j.id AND o.run_id <> $2 AND r.stopped_at IS NULL)`;
 
 /** Generating the values of one field for many records: in the backfill lane, with progress, stoppable. */
 @Injectable()
 export class GenerationRuns {
-  // The collaborators are what a run reads, and where it queues.
   constructor(
-    @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
-    @Inject(RECORD_SCANNER) private readonly scanner: RecordScanner,
+    @Inject(PROCESSING_OPTIONS) private readonly options: ProcessingOptions,
     private readonly tenants: TenantTransactions,
-    private readonly configs: CompiledConfigs,
-    private readonly settings: TenantSettingsStore,
-    private readonly views: AiValueViews,
-    private readonly queue: GenerationQueue,
+    private readonly records: RunRecords,
+    private readonly filler: RunFiller,
     private readonly jobs: JobControl,
   ) {}
 
-  /** Queues the generations. @returns the run and how many were queued. @throws NotFoundError */
+  /**
+   * Queues the generations. Where this process dies meanwhile, a worker goes on.
+   *
+   * @returns the run and how many were queued.
+   * @throws NotFoundError
+   */
   async start(principal: Principal, request: RunRequest): Promise<{ run_id: string; queued: number }> {
     const { tenantId } = principal;
-    const runId = newId();
+    const run = { tenantId, id: newId(), owner: newId() };
     await this.tenants.transaction(tenantId, async (em) => {
-      await this.compiled(em, tenantId, request);
-      await em.query(
-        'INSERT INTO ai_runs (tenant_id, id, pipeline_id, field, scope, principal_id) VALUES ($1, $2, $3, $4, $5, $6)',
-        [tenantId, runId, request.pipelineId, request.field, request.scope, principal.id],
-      );
-    });
-    let queued = 0;
-    await this.eachPage(tenantId, request, async (em, compiled, records) => {
-      const cause = { origin: 'backfill', principalId: principal.id, lane: LANE.backfill, runId } as const;
-      const wanted = records.map((record) => ({ recordId: record.id, field: request.field, cause }));
-      await this.queue.enqueue(em, tenantId, compiled, wanted);
-      await em.query('UPDATE ai_runs SET total = total + $3 WHERE tenant_id = $1 AND id = $2', [
+      await this.records.compiled(em, tenantId, request);
+      await em.query(INSERT, [
         tenantId,
-        runId,
-        wanted.length,
+        run.id,
+        request.pipelineId,
+        request.field,
+        request.scope,
+        principal.id,
+        request.filter ? JSON.stringify(request.filter) : null,
+        request.limit === undefined ? null : Math.min(request.limit, MAX_LIMIT),
+        request.priority ?? null,
+        run.owner,
+        this.options.leaseMs,
       ]);
-      queued += wanted.length;
     });
-    return { run_id: runId, queued };
-  }
-
-  /**
-   * Calls the visitor with the records whose value is in the scope, page by page, each page in a transaction of its own.
-   */
-  async eachPage(
-    tenantId: string,
-    request: RunRequest,
-    visit: (em: EntityManager, compiled: CompiledPipeline, records: HostRecord[]) => Promise<void>,
-  ): Promise<void> {
-    let left = request.limit ?? Number.MAX_SAFE_INTEGER;
-    let after: string | undefined;
-    do {
-      after = await this.tenants.transaction(tenantId, async (em) => {
-        const compiled = await this.compiled(em, tenantId, request);
-        const page = await this.scanner.scan(em, tenantId, request.pipelineId, {
-          after,
-          limit: PAGE,
-          filter: request.filter,
-        });
-        const matching = (await this.matching(em, tenantId, compiled, request, page.records)).slice(0, left);
-        left -= matching.length;
-        if (matching.length > 0) await visit(em, compiled, matching);
-        return left > 0 ? page.next : undefined;
-      });
-    } while (after !== undefined);
+    return { run_id: run.id, queued: await this.filler.fill(run) };
   }
 
   /** @throws NotFoundError */
   async progress(em: EntityManager, tenantId: string, runId: string): Promise<RunProgress> {
     const run = await this.row(em, tenantId, runId);
-    const [counts] = await em.query<
-      Record<'pending' | 'processing' | 'completed' | 'failed' | 'cancelled', number>[] & { cost: string }[]
-    >(
-      `SELECT count(*) FILTER (WHERE status = 'pending')::int AS pending,
-              count(*) FILTER (WHERE status = 'processing')::int AS processing,
-              count(*) FILTER (WHERE status = 'completed')::int AS completed,
-              count(*) FILTER (WHERE status = 'failed')::int AS failed,
-              count(*) FILTER (WHERE status = 'cancelled')::int AS cancelled,
-              coalesce(sum(cost_nano), 0) AS cost
-         FROM ai_jobs WHERE tenant_id = $1 AND run_id = $2 AND field = $3`,
-      [tenantId, runId, run.field],
-    );
+    const [counts] = await em.query<Counts[]>(COUNTS, [tenantId, runId]);
     const { cost, ...byStatus } = counts!;
     const ended = byStatus.completed + byStatus.failed + byStatus.cancelled;
+    const open = byStatus.pending + byStatus.processing;
     return {
       run_id: runId,
       pipeline_id: run.pipeline_id,
       field: run.field,
+      queueing: run.queueing,
       total: run.total,
       ...byStatus,
       cost_usd: nanoToUsd(BigInt(cost)),
-      eta_seconds: etaSeconds(run.created_at, ended, byStatus.pending + byStatus.processing),
+      eta_seconds: run.queueing ? null : etaSeconds(run.created_at, ended, open),
       stopped: run.stopped_at !== null,
       created_at: run.created_at.toISOString(),
     };
   }
 
-  /** Stops what has not started yet, save what an edit or a fresh upstream value wants by now as well. @throws NotFoundError */
+  /**
+   * Stops queueing, and what has not started yet, save what another run, an edit or a fresh upstream value wants as well.
+   *
+   * @throws NotFoundError
+   */
   async stop(em: EntityManager, tenantId: string, runId: string): Promise<RunProgress> {
     await this.row(em, tenantId, runId);
-    await em.query(
-      'UPDATE ai_runs SET stopped_at = coalesce(stopped_at, now()) WHERE tenant_id = $1 AND id = $2',
-      [tenantId, runId],
-    );
-    const pending = await em.query<{ id: string }[]>(
-      `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND run_id = $2 AND status = 'pending' AND origin = 'backfill' ORDER BY id`,
-      [tenantId, runId],
-    );
+    await em.query(STOP, [tenantId, runId]);
+    const pending = await em.query<{ id: string }[]>(LOCK_PENDING, [tenantId, runId]);
+    const unwanted = await em.query<{ id: string }[]>(WANTED_BY_NOBODY_ELSE, [
+      tenantId,
+      runId,
+      pending.map(({ id }) => id),
+    ]);
     await this.jobs.cancelMany(
       em,
       tenantId,
-      pending.map(({ id }) => id),
+      unwanted.map(({ id }) => id),
     );
     return this.progress(em, tenantId, runId);
-  }
-
-  private async compiled(
-    em: EntityManager,
-    tenantId: string,
-    { pipelineId, field }: RunRequest,
-  ): Promise<CompiledPipeline> {
-    const pipeline = await this.schemas.read(em, tenantId, pipelineId);
-    if (!pipeline) throw new NotFoundError('pipeline', pipelineId);
-    const compiled = await this.configs.of(em, tenantId, pipeline, await this.settings.read(em, tenantId));
-    if (!compiled.fields.has(field)) throw new NotFoundError('AI field', field);
-    return compiled;
-  }
-
-  private async matching(
-    em: EntityManager,
-    tenantId: string,
-    compiled: CompiledPipeline,
-    { field, scope }: RunRequest,
-    records: HostRecord[],
-  ): Promise<HostRecord[]> {
-    const states = STATES[scope];
-    if (!states || records.length === 0) return records;
-    const views = await this.views.describeCompiled(em, tenantId, compiled, records);
-    return records.filter((record) => states.includes(views.get(record.id)?.[field]?.state ?? 'empty'));
   }
 
   private async row(em: EntityManager, tenantId: string, runId: string): Promise<RunRow> {
     const rows = isId(runId)
       ? await em.query<RunRow[]>(
-          'SELECT pipeline_id, field, total, stopped_at, created_at FROM ai_runs WHERE tenant_id = $1 AND id = $2',
+          'SELECT pipeline_id, field, queueing, total, stopped_at, created_at FROM ai_runs WHERE tenant_id = $1 AND id = $2',
           [tenantId, runId],
         )
       : [];

@@ -1,14 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { nanoToUsd } from '#libs/common';
-import { Budgets, costOf, holdAmount } from '#libs/accounting';
+import { Budgets, costOf, holdAmount, type HoldBounds } from '#libs/accounting';
 import type { HostRecord, Principal } from '#libs/host';
-import { CallPreparer, type PreparedCall } from '#libs/processing';
+import { CallPreparer, holdBoundsOf, type PreparedCall } from '#libs/processing';
 import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import { downstreamFields, type CompiledPipeline } from '../config/compile-pipeline.js';
 import { promptField } from '../generation/prompt-field.js';
 import { inputsHash } from '../values/inputs.js';
-import { GenerationRuns, type RunRequest } from './generation-runs.js';
+import { RunRecords } from './run-records.js';
+import type { RunRequest } from './run-request.js';
 
 export interface RunEstimate {
   records: number;
@@ -30,7 +31,7 @@ const TYPICAL_OUTPUT_SHARE = 4;
 @Injectable()
 export class RunEstimator {
   constructor(
-    private readonly runs: GenerationRuns,
+    private readonly runRecords: RunRecords,
     private readonly preparer: CallPreparer,
     private readonly settings: TenantSettingsStore,
     private readonly budgets: Budgets,
@@ -40,17 +41,17 @@ export class RunEstimator {
     const total = { records: 0, inputTokens: 0, typical: 0n, max: 0n, priced: true };
     let downstream: string[] = [];
     let remaining: number | null = null;
-    await this.runs.eachPage(principal.tenantId, request, async (em, compiled, records) => {
+    await this.runRecords.eachPage(principal.tenantId, request, async (em, { compiled, records }) => {
       downstream = downstreamFields(compiled, request.field);
       const settings = await this.settings.read(em, principal.tenantId);
       const outputTokens = await this.typicalOutput(em, principal.tenantId, request);
       for (const record of records) {
         const prepared = await this.prepare(em, principal, compiled, settings, record, request.field);
-        const bound = prepared.provider.inputTokenBound(prepared.request);
-        const tokens = Math.ceil(bound / BYTES_PER_TOKEN);
+        const bounds = holdBoundsOf(prepared.provider, prepared.request);
+        const tokens = Math.ceil(bounds.inputTokenBound / BYTES_PER_TOKEN);
         total.records += 1;
         total.inputTokens += tokens;
-        const cost = costs(prepared, bound, tokens, outputTokens);
+        const cost = costs(prepared, bounds, tokens, outputTokens);
         total.priced &&= cost !== undefined;
         total.typical += cost?.typical ?? 0n;
         total.max += cost?.max ?? 0n;
@@ -113,15 +114,17 @@ export class RunEstimator {
 
 function costs(
   { price, request }: PreparedCall,
-  inputTokenBound: number,
+  bounds: HoldBounds,
   inputTokens: number,
   outputTokens: number | undefined,
 ): { typical: bigint; max: bigint } | undefined {
   if (!price) return undefined;
-  const { maxTokens } = request;
+  const { maxTokens, tools } = request;
+  // A guess: each tool that may be used is used once.
+  const toolCalls = Object.fromEntries((tools?.names ?? []).map((name) => [name, 1]));
   const output = Math.min(maxTokens, Math.ceil(outputTokens ?? maxTokens / TYPICAL_OUTPUT_SHARE));
-  const usage = { input: inputTokens, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output, toolCalls: {} };
+  const usage = { input: inputTokens, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output, toolCalls };
   const typical = costOf(price, usage);
-  const max = holdAmount(price, { inputTokenBound, maxTokens });
+  const max = holdAmount(price, bounds);
   return typical === undefined || max === undefined ? undefined : { typical, max };
 }

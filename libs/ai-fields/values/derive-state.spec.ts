@@ -33,6 +33,12 @@ describe('deriveState', () => {
     expect(deriveState(field, row, { open: { id: 'j', status: 'pending' } }, 'i', true).state).toBe('queued');
   });
 
+  it('tells waiting from waiting for somebody to mend a provider key', () => {
+    const open = (waitReason: string) => ({ open: { id: 'j', status: 'pending' as const, waitReason } });
+    expect(deriveState(field, row, open('breaker'), 'i', true).state).toBe('blocked');
+    expect(deriveState(field, row, open('key_busy'), 'i', true).state).toBe('queued');
+  });
+
   it('lets a person be right: an overridden value is never stale', () => {
     expect(deriveState(field, { ...row, overridden: true }, {}, 'other', false)).toEqual({
       state: 'overridden',

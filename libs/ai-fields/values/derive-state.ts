@@ -1,5 +1,5 @@
 import type { CompiledField } from '../config/compile-field.js';
-import type { ValueRow } from './value-row.js';
+import type { ShownValueRow } from './value-row.js';
 
 export type AiValueState =
   'empty' | 'queued' | 'generating' | 'ready' | 'stale' | 'failed' | 'blocked' | 'overridden';
@@ -9,8 +9,14 @@ export type StaleReason = 'inputs' | 'config' | 'template' | 'upstream';
 
 /** The jobs of a value that its state depends on. */
 export interface ValueJobs {
-  open?: { id: string; status: 'pending' | 'processing'; waitReason?: string };
-  last?: { id: string; status: string; outcome?: string; errorCode?: string; errorMessage?: string };
+  open?: { id: string; status: 'pending' | 'processing'; waitReason?: string } & JobError;
+  last?: { id: string; status: string; outcome?: string } & JobError;
+}
+
+/** What a job met. */
+export interface JobError {
+  errorCode?: string;
+  errorMessage?: string;
 }
 
 export interface DerivedState {
@@ -36,7 +42,7 @@ const BLOCKING = new Set([
  */
 export function deriveState(
   field: CompiledField,
-  row: ValueRow | undefined,
+  row: ShownValueRow | undefined,
   jobs: ValueJobs,
   currentInputs: string,
   upstreamFresh: boolean,
@@ -46,21 +52,26 @@ export function deriveState(
 }
 
 function stateOf(
-  row: ValueRow | undefined,
+  row: ShownValueRow | undefined,
   { open, last }: ValueJobs,
   staleReasons: StaleReason[],
 ): AiValueState {
   if (open?.status === 'processing') return 'generating';
-  if (open) return 'queued';
+  if (open) return isBlocked(open) ? 'blocked' : 'queued';
   if (row?.overridden) return 'overridden';
   if (last?.status === 'failed') return BLOCKING.has(last.errorCode ?? '') ? 'blocked' : 'failed';
   if (!row?.generated_at) return 'empty';
   return staleReasons.length > 0 ? 'stale' : 'ready';
 }
 
+/** A provider key that fails is lifted by whoever owns it, not by waiting. */
+export function isBlocked(open: ValueJobs['open']): boolean {
+  return open?.status === 'pending' && open.waitReason === 'breaker';
+}
+
 function staleReasonsOf(
   field: CompiledField,
-  row: ValueRow | undefined,
+  row: ShownValueRow | undefined,
   currentInputs: string,
   upstreamFresh: boolean,
 ): StaleReason[] {

@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { FieldsmithError, nanoToUsd, NotFoundError, type Json } from '#libs/common';
 import { RECORD_STORE, type HostRecord, type Principal, type RecordStore } from '#libs/host';
-import { JobControl, LANE } from '#libs/processing';
+import { JobControl, LANE, type Priority } from '#libs/processing';
 import { TenantSettingsStore } from '#libs/tenants';
 import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledPipeline } from '../config/compile-pipeline.js';
@@ -64,6 +64,7 @@ export class ValueActions {
    * Queues the generation of the value; one that is pending already is that job. Without `force` an unchanged input
    * costs nothing.
    *
+   * @param how `force` (default false): generate it whatever it would cost; `priority`: among the tenant's waiting jobs.
    * @throws NotFoundError; FieldsmithError `overridden` (409) when a person's value stands.
    */
   async generate(
@@ -71,7 +72,7 @@ export class ValueActions {
     principal: Principal,
     recordId: string,
     slug: string,
-    force: boolean,
+    { force = false, priority }: { force?: boolean; priority?: Priority },
   ): Promise<string> {
     const found = await this.find(em, principal.tenantId, recordId, slug);
     const view = await this.view(em, principal.tenantId, found);
@@ -83,7 +84,13 @@ export class ValueActions {
         { status: 409 },
       );
     }
-    const cause = { origin: 'user', principalId: principal.id, lane: LANE.interactive, force } as const;
+    const cause = {
+      origin: 'user',
+      principalId: principal.id,
+      lane: LANE.interactive,
+      force,
+      priority,
+    } as const;
     const [jobId] = await this.queue.enqueue(em, principal.tenantId, found.compiled, [
       { recordId, field: slug, cause },
     ]);

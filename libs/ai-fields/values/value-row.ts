@@ -29,6 +29,28 @@ export const VALUE_COLUMNS = `v.record_id, v.field, v.revision, v.generated, v.g
   v.inputs_hash, v.prompt_hash, v.config_hash, v.model, v.cost_nano, v.sources, v.override IS NOT NULL AS overridden, v.override,
   v.override_sources, v.feedback, v.feedback_comment`;
 
+/** What is shown of a value: what its state is derived from, and how it was made. */
+export type ShownValueRow = Pick<
+  ValueRow,
+  | 'generated'
+  | 'generated_at'
+  | 'execution_id'
+  | 'inputs_hash'
+  | 'prompt_hash'
+  | 'config_hash'
+  | 'model'
+  | 'cost_nano'
+  | 'sources'
+  | 'overridden'
+  | 'override_sources'
+  | 'feedback'
+>;
+
+/** The columns of a {@link ShownValueRow}; the generated value only where a person's own stands in its place. */
+export const SHOWN_COLUMNS = `CASE WHEN v.override IS NOT NULL THEN v.generated END AS generated, v.generated_at, v.execution_id,
+  v.inputs_hash, v.prompt_hash, v.config_hash, v.model, v.cost_nano, v.sources, v.override IS NOT NULL AS overridden,
+  v.override_sources, v.feedback`;
+
 /** The AI values of some records. */
 export async function readValues(
   em: EntityManager,
@@ -42,6 +64,6 @@ export async function readValues(
 }
 
 /** What a value was made from: a person's own words from nothing, a restored one from what it was made from then. */
-export function sourcesOfValue(row: ValueRow): string[] {
+export function sourcesOfValue(row: Pick<ValueRow, 'overridden' | 'override_sources' | 'sources'>): string[] {
   return row.overridden ? (row.override_sources ?? []) : row.sources;
 }

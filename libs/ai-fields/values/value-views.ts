@@ -7,9 +7,16 @@ import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledPipeline } from '../config/compile-pipeline.js';
 import { subjectOf } from '../generation/subject.js';
 import { topologicalOrder } from '../graph/dependency-graph.js';
-import { deriveState, type AiValueState, type DerivedState, type ValueJobs } from './derive-state.js';
+import {
+  deriveState,
+  isBlocked,
+  type AiValueState,
+  type DerivedState,
+  type JobError,
+  type ValueJobs,
+} from './derive-state.js';
 import { inputsHash, taintedReads } from './inputs.js';
-import { sourcesOfValue, VALUE_COLUMNS, type ValueRow } from './value-row.js';
+import { SHOWN_COLUMNS, sourcesOfValue, type ShownValueRow } from './value-row.js';
 
 /** An AI value as the API shows it. */
 export interface AiValueView {
@@ -26,12 +33,14 @@ export interface AiValueView {
 }
 
 /** Everything about one value: its row, its open job, and the job that ended last. */
-interface FactRow extends ValueRow {
+interface FactRow extends ShownValueRow {
   subject: string;
   known: boolean;
   open_id: string | null;
   open_status: 'pending' | 'processing' | null;
   open_wait: string | null;
+  open_code: string | null;
+  open_message: string | null;
   last_id: string | null;
   last_status: string;
   last_outcome: string | null;
@@ -41,14 +50,15 @@ interface FactRow extends ValueRow {
 
 /** One statement, because each one more costs a save 80 µs; both jobs come from the index on (subject, completed_at). */
 const FACTS = `
-  SELECT s.record_id || ':' || s.field AS subject, v.record_id IS NOT NULL AS known, ${VALUE_COLUMNS},
+  SELECT s.record_id || ':' || s.field AS subject, v.record_id IS NOT NULL AS known, ${SHOWN_COLUMNS},
          o.id AS open_id, o.status AS open_status, o.wait_reason AS open_wait,
+         o.error_code AS open_code, o.error_message AS open_message,
          l.id AS last_id, l.status AS last_status, l.outcome AS last_outcome, l.error_code AS last_code,
          l.error_message AS last_message
     FROM unnest($2::text[], $3::text[]) s(record_id, field)
     LEFT JOIN ai_values v ON v.tenant_id = $1 AND v.record_id = s.record_id AND v.field = s.field
     LEFT JOIN LATERAL (
-      SELECT id, status, wait_reason FROM ai_jobs
+      SELECT id, status, wait_reason, error_code, error_message FROM ai_jobs
        WHERE tenant_id = $1 AND subject = s.record_id || ':' || s.field AND completed_at IS NULL
        ORDER BY status DESC LIMIT 1) o ON true
     LEFT JOIN LATERAL (
@@ -59,7 +69,7 @@ const FACTS = `
 /** What the state of AI values is derived from, as it was read. */
 export interface ValueFacts {
   compiled: CompiledPipeline;
-  values: ReadonlyMap<string, ValueRow>;
+  values: ReadonlyMap<string, ShownValueRow>;
   jobs: ReadonlyMap<string, ValueJobs>;
 }
 
@@ -162,7 +172,7 @@ function describeRecord(
   compiled: CompiledPipeline,
   record: HostRecord,
   slugs: readonly string[],
-  values: ReadonlyMap<string, ValueRow>,
+  values: ReadonlyMap<string, ShownValueRow>,
   jobs: ReadonlyMap<string, ValueJobs>,
 ): Record<string, AiValueView> {
   const states = new Map<string, DerivedState>();
@@ -176,7 +186,9 @@ function describeRecord(
     if (!field) continue;
     const subject = subjectOf(record.id, slug);
     const left = taintedReads(field, sources);
-    const upstreamFresh = [...field.reads].every((read) => isFresh(states.get(read)));
+    const upstreamFresh = [...field.reads].every((read) =>
+      isFresh(states.get(read), jobs.get(subjectOf(record.id, read))),
+    );
     const hash = inputsHash(field, record.values, left);
     states.set(slug, deriveState(field, values.get(subject), jobs.get(subject) ?? {}, hash, upstreamFresh));
   }
@@ -192,14 +204,13 @@ function describeRecord(
 }
 
 /** What is read in its place is fresh unless it waits for a generation or is known to be stale. */
-function isFresh(state: DerivedState | undefined): boolean {
-  if (!state) return true;
-  return state.staleReasons.length === 0 && state.state !== 'queued' && state.state !== 'generating';
+function isFresh(state: DerivedState | undefined, jobs: ValueJobs | undefined): boolean {
+  return !state || (state.staleReasons.length === 0 && !jobs?.open);
 }
 
 function view(
   derived: DerivedState | undefined,
-  row: ValueRow | undefined,
+  row: ShownValueRow | undefined,
   jobs: ValueJobs,
   broken: boolean,
 ): AiValueView {
@@ -209,12 +220,16 @@ function view(
     state,
     ...(open ? { job_id: open.id } : {}),
     ...(derived && derived.staleReasons.length > 0 ? { stale_reasons: derived.staleReasons } : {}),
-    ...errorOf(state, last, broken),
+    ...errorOf(state, isBlocked(open) ? open : last, broken),
     ...generatedOf(row),
   };
 }
 
-function errorOf(state: AiValueState, last: ValueJobs['last'], broken: boolean): Pick<AiValueView, 'error'> {
+function errorOf(
+  state: AiValueState,
+  met: JobError | undefined,
+  broken: boolean,
+): Pick<AiValueView, 'error'> {
   if (broken)
     return {
       error: {
@@ -224,11 +239,11 @@ function errorOf(state: AiValueState, last: ValueJobs['last'], broken: boolean):
     };
   if (state !== 'failed' && state !== 'blocked') return {};
   return {
-    error: { code: last?.errorCode ?? 'internal_error', message: last?.errorMessage ?? 'The job failed.' },
+    error: { code: met?.errorCode ?? 'internal_error', message: met?.errorMessage ?? 'The job failed.' },
   };
 }
 
-function generatedOf(row: ValueRow | undefined): Partial<AiValueView> {
+function generatedOf(row: ShownValueRow | undefined): Partial<AiValueView> {
   if (!row) return {};
   return {
     ...(row.generated_at ? { generated_at: row.generated_at.toISOString() } : {}),
@@ -243,7 +258,13 @@ function generatedOf(row: ValueRow | undefined): Partial<AiValueView> {
 function jobsOf(row: FactRow): ValueJobs {
   const jobs: ValueJobs = {};
   if (row.open_id && row.open_status) {
-    jobs.open = { id: row.open_id, status: row.open_status, waitReason: row.open_wait ?? undefined };
+    jobs.open = {
+      id: row.open_id,
+      status: row.open_status,
+      waitReason: row.open_wait ?? undefined,
+      errorCode: row.open_code ?? undefined,
+      errorMessage: row.open_message ?? undefined,
+    };
   }
   if (row.last_id) {
     jobs.last = {

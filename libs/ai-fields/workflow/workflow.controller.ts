@@ -52,6 +52,7 @@ export class WorkflowController {
         {
           jobType: WORKFLOW_NODE,
           lane: LANE.interactive,
+          priority: body.priority,
           origin: 'workflow',
           principalId: principal.id,
           // A plain copy: class instances of the DTO are not JSON by type.

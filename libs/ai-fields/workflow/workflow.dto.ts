@@ -2,6 +2,7 @@ import { Type } from 'class-transformer';
 import {
   IsArray,
   IsBoolean,
+  IsIn,
   IsInt,
   IsNumber,
   IsObject,
@@ -14,6 +15,7 @@ import {
   ValidateNested,
 } from 'class-validator';
 import type { Json } from '#libs/common';
+import { PRIORITIES, type Priority } from '#libs/processing';
 import type { WorkflowNode } from './workflow-node.process.js';
 
 class WorkflowOptionsDto {
@@ -40,4 +42,5 @@ export class RunWorkflowNodeDto {
   @IsString() @Length(1, 200) execution_id: string;
   /** Answer with the result instead of the job's id, if it comes within a minute. */
   @IsOptional() @IsBoolean() wait?: boolean;
+  @IsOptional() @IsIn(PRIORITIES) priority?: Priority;
 }

@@ -2,6 +2,7 @@ import { answerText } from '../answers/answer-text.js';
 import { countTokens, firstTokens } from '../tokens.js';
 import type { Ask, Reply, Usage } from '../wires/wire.js';
 import type { ScriptAction } from './rules.js';
+import { inputWithTools, NO_TOOLS, usualSources, usualUses } from './tool-uses.js';
 
 const REFUSAL = "I'm sorry, but I can't help with that request.";
 
@@ -22,7 +23,8 @@ function scripted(ask: Ask, action: Extract<ScriptAction, { type: 'answer' }>): 
   const reply = finished(ask, bounded(ask, action.text));
   if (action.pause && reply.finish === 'stop') reply.finish = 'pause';
   if (action.usage === null) return { ...reply, usage: null };
-  return { ...reply, usage: reply.usage && { ...reply.usage, ...action.usage } };
+  const usage = reply.usage && { ...reply.usage, ...action.usage };
+  return { ...reply, usage, sources: action.sources ?? reply.sources };
 }
 
 /** Stop sequences and the token limit end an answer as the provider would. */
@@ -53,14 +55,15 @@ function brokenJson({ wantsJson }: Ask, text: string): string {
 }
 
 function finished(ask: Ask, reply: Omit<Reply, 'usage'>): Reply {
+  const uses = reply.finish === 'refusal' ? NO_TOOLS : usualUses(ask);
   const usage: Usage = {
-    input_tokens: ask.inputTokens,
+    input_tokens: inputWithTools(ask.inputTokens, uses),
     cache_read_tokens: 0,
     cache_write_tokens: 0,
     cache_write_1h_tokens: 0,
     output_tokens: countTokens(reply.text),
     reasoning_tokens: 0,
-    web_searches: 0,
+    ...uses,
   };
-  return { ...reply, usage };
+  return { ...reply, sources: usualSources(ask, uses), usage };
 }

@@ -1,4 +1,4 @@
-import type { Usage } from '../wires/wire.js';
+import type { Source, Usage } from '../wires/wire.js';
 
 /** What happens to a request that a rule takes. */
 export type ScriptAction =
@@ -17,8 +17,11 @@ export type ScriptAction =
   | { type: 'refusal' }
   /** Half of the answer, ended as by `max_tokens`. */
   | { type: 'truncate' }
-  /** This text. `usage` replaces what was counted; `null` tells none. `pause` ends it as an unfinished tool turn (Anthropic). */
-  | { type: 'answer'; text: string; usage?: Partial<Usage> | null; pause?: boolean }
+  /**
+   * This text. `usage` replaces what was counted; `null` tells none. `pause` ends it as an unfinished tool turn
+   * (Anthropic). `sources` are what it cites.
+   */
+  | { type: 'answer'; text: string; usage?: Partial<Usage> | null; pause?: boolean; sources?: Source[] }
   /** Waits until released, then does `then` (default: answers). */
   | { type: 'hold'; then?: Exclude<ScriptAction, { type: 'hold' }> };
 
@@ -51,7 +54,11 @@ const USAGE_KEYS = [
   'output_tokens',
   'reasoning_tokens',
   'web_searches',
+  'code_runs',
+  'file_searches',
+  'images',
 ];
+const SOURCE_KEYS = ['url', 'title', 'quote'];
 const ACTION_KEYS: Record<ScriptAction['type'], string[]> = {
   rate_limit: ['retry_after_s'],
   error: ['status', 'message'],
@@ -61,7 +68,7 @@ const ACTION_KEYS: Record<ScriptAction['type'], string[]> = {
   garbage: [],
   refusal: [],
   truncate: [],
-  answer: ['text', 'usage', 'pause'],
+  answer: ['text', 'usage', 'pause', 'sources'],
   hold: ['then'],
 };
 
@@ -104,6 +111,7 @@ function checkAction(given: unknown, path: string): void {
     throw new TypeError(`${path}.text: give the text to answer.`);
   if (type === 'error') checkStatus(action.status, `${path}.status`);
   if (action.usage !== undefined && action.usage !== null) checkUsage(action.usage, `${path}.usage`);
+  if (action.sources !== undefined) checkSources(action.sources, `${path}.sources`);
   if (action.then !== undefined) checkThen(action.then, `${path}.then`);
 }
 
@@ -121,6 +129,16 @@ function checkStatus(status: unknown, path: string): void {
 function checkUsage(given: unknown, path: string): void {
   const usage = objectAt(given, path, USAGE_KEYS);
   for (const key of USAGE_KEYS) checkNumber(usage[key], `${path}.${key}`, 1_000_000_000, true);
+}
+
+function checkSources(given: unknown, path: string): void {
+  if (!Array.isArray(given)) throw new TypeError(`${path}: must be a list.`);
+  (given as unknown[]).forEach((item, index) => {
+    const source = objectAt(item, `${path}[${index}]`, SOURCE_KEYS);
+    for (const key of SOURCE_KEYS) {
+      if (typeof source[key] !== 'string') throw new TypeError(`${path}[${index}].${key}: must be a text.`);
+    }
+  });
 }
 
 function objectAt(given: unknown, path: string, known?: string[]): Record<string, unknown> {

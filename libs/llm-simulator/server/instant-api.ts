@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { NO_TOOLS } from '../script/tool-uses.js';
 import { anthropicMessages } from '../wires/anthropic-messages.js';
 import { openaiChat } from '../wires/openai-chat.js';
 import { openaiResponses } from '../wires/openai-responses.js';
@@ -69,7 +70,7 @@ function fixedAnswer(wire: Wire): FixedAnswer {
         cache_write_1h_tokens: 0,
         output_tokens: 6,
         reasoning_tokens: 0,
-        web_searches: 0,
+        ...NO_TOOLS,
       },
     },
     id: 'instant',

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { blockEvents, containerOf, contentBlocks, serverTools } from './anthropic-blocks.js';
 import {
   booleanAt,
   integerAt,
@@ -33,7 +34,9 @@ const KNOWN = new Set(
 const SAMPLING = ['temperature', 'top_p', 'top_k'];
 const PARTS = new Set(
   `text image document search_result thinking redacted_thinking tool_use tool_result server_tool_use web_search_tool_result
-  web_fetch_tool_result code_execution_tool_result`.split(/\s+/),
+  web_fetch_tool_result code_execution_tool_result bash_code_execution_tool_result text_editor_code_execution_tool_result`.split(
+    /\s+/,
+  ),
 );
 const TYPES: Partial<Record<number, string>> = {
   401: 'authentication_error',
@@ -61,6 +64,7 @@ export const anthropicMessages: Wire = {
   read,
   document: (turn) => ({
     ...skeleton(turn),
+    container: containerOf(turn),
     content: contentOf(turn),
     ...ending(turn),
     usage: turn.reply.usage && usageOf(turn.reply.usage),
@@ -103,6 +107,7 @@ function read(body: JsonObject, headers: IncomingHttpHeaders): Ask {
     schema,
     wantsJson: schema !== undefined,
     tool: forced?.tool,
+    ...serverTools(body),
     model: body.model,
     stream: booleanAt(body, 'stream'),
     includeUsage: true,
@@ -207,7 +212,7 @@ function ending({ ask, reply }: Turn): JsonObject {
 function contentOf(turn: Turn): JsonObject[] {
   const { ask, reply } = turn;
   if (reply.finish === 'refusal') return [];
-  if (!ask.tool) return [{ type: 'text', text: reply.text, citations: null }];
+  if (!ask.tool) return contentBlocks(turn);
   return [{ ...toolBlock(turn), input: parsedInput(reply) }];
 }
 
@@ -251,10 +256,10 @@ function frames(turn: Turn): string[] {
       message: { ...skeleton(turn), usage: reply.usage && usageOf({ ...reply.usage, output_tokens: 1 }) },
     },
     { type: 'ping' },
-    ...(reply.finish === 'refusal' ? [] : blockEvents(turn)),
+    ...(reply.finish === 'refusal' ? [] : contentEvents(turn)),
     {
       type: 'message_delta',
-      delta: { ...ending(turn), container: null },
+      delta: { ...ending(turn), container: containerOf(turn) },
       usage: reply.usage && closingUsage(reply.usage),
     },
     { type: 'message_stop' },
@@ -262,13 +267,12 @@ function frames(turn: Turn): string[] {
   return events.map((event) => frame(event, String(event.type)));
 }
 
-function blockEvents(turn: Turn): JsonObject[] {
+function contentEvents(turn: Turn): JsonObject[] {
   const { ask, reply } = turn;
-  const block = ask.tool ? toolBlock(turn) : { type: 'text', text: '', citations: null };
-  const delta = (piece: string) =>
-    ask.tool ? { type: 'input_json_delta', partial_json: piece } : { type: 'text_delta', text: piece };
+  if (!ask.tool) return contentBlocks(turn).flatMap((block, index) => blockEvents(block, index));
+  const delta = (partial_json: string) => ({ type: 'input_json_delta', partial_json });
   return [
-    { type: 'content_block_start', index: 0, content_block: block },
+    { type: 'content_block_start', index: 0, content_block: toolBlock(turn) },
     ...piecesOf(reply.text).map((piece) => ({ type: 'content_block_delta', index: 0, delta: delta(piece) })),
     { type: 'content_block_stop', index: 0 },
   ];

@@ -10,6 +10,7 @@ import {
 } from './checks.js';
 import { conversation, readContent, tokensOfJson, type Message } from './content.js';
 import { forcedTool, openaiCommon, readFormat, refuseSampling, refuseSilentJson } from './openai-common.js';
+import { annotationsOf, serverTools, toolItems } from './responses-items.js';
 import { frame, piecesOf, type Ask, type JsonObject, type Turn, type Usage, type Wire } from './wire.js';
 
 const KNOWN = new Set(
@@ -47,6 +48,7 @@ function read(body: JsonObject): Ask {
   return {
     ...asked,
     ...forced,
+    ...serverTools(body),
     wantsJson: asked.wantsJson || forced !== undefined,
     model,
     stream: booleanAt(body, 'stream'),
@@ -97,7 +99,7 @@ function document(turn: Turn): JsonObject {
     status: cut ? 'incomplete' : 'completed',
     completed_at: cut ? null : created,
     incomplete_details: cut ? { reason: 'max_output_tokens' } : null,
-    output: [...searches(turn), finishedItem(turn)],
+    output: [...toolItems(turn), finishedItem(turn)],
     ...(reply.usage ? { usage: usageOf(reply.usage) } : { usage: null }),
   };
 }
@@ -134,15 +136,6 @@ function skeleton({ ask, id, created }: Turn): JsonObject {
   };
 }
 
-function searches({ ask, reply, id }: Turn): JsonObject[] {
-  return Array.from({ length: reply.usage?.web_searches ?? 0 }, (_, index) => ({
-    id: `ws_${id}_${index}`,
-    type: 'web_search_call',
-    status: 'completed',
-    action: { type: 'search', query: ask.prompt.slice(0, 80) },
-  }));
-}
-
 function finishedItem({ ask, reply, id }: Turn): JsonObject {
   const status = reply.finish === 'length' ? 'incomplete' : 'completed';
   if (ask.tool && reply.finish !== 'refusal') {
@@ -160,14 +153,14 @@ function finishedItem({ ask, reply, id }: Turn): JsonObject {
     type: 'message',
     status,
     role: 'assistant',
-    content: [part(reply.finish === 'refusal', reply.text)],
+    content: [part(reply.finish === 'refusal', reply.text, annotationsOf(reply.sources, reply.text))],
   };
 }
 
-function part(refused: boolean, text: string): JsonObject {
+function part(refused: boolean, text: string, annotations: JsonObject[] = []): JsonObject {
   return refused
     ? { type: 'refusal', refusal: text }
-    : { type: 'output_text', text, annotations: [], logprobs: [] };
+    : { type: 'output_text', text, annotations, logprobs: [] };
 }
 
 function usageOf(usage: Usage): JsonObject {
@@ -184,7 +177,7 @@ function usageOf(usage: Usage): JsonObject {
 
 function frames(turn: Turn): string[] {
   const { ask, reply } = turn;
-  const begun = searches(turn);
+  const begun = toolItems(turn);
   const events: JsonObject[] = [
     { type: 'response.created', response: skeleton(turn) },
     { type: 'response.in_progress', response: skeleton(turn) },
@@ -210,6 +203,7 @@ function messageEvents(turn: Turn, output_index: number): JsonObject[] {
   const at = { item_id: item.id, output_index, content_index: 0 };
   const logprobs = refused ? {} : { logprobs: [] };
   const kind = refused ? 'response.refusal' : 'response.output_text';
+  const annotations = refused ? [] : annotationsOf(reply.sources, reply.text);
   return [
     {
       type: 'response.output_item.added',
@@ -218,8 +212,14 @@ function messageEvents(turn: Turn, output_index: number): JsonObject[] {
     },
     { type: 'response.content_part.added', ...at, part: part(refused, '') },
     ...piecesOf(reply.text).map((delta) => ({ type: `${kind}.delta`, ...at, delta, ...logprobs })),
+    ...annotations.map((annotation, annotation_index) => ({
+      type: 'response.output_text.annotation.added',
+      ...at,
+      annotation_index,
+      annotation,
+    })),
     { type: `${kind}.done`, ...at, [refused ? 'refusal' : 'text']: reply.text, ...logprobs },
-    { type: 'response.content_part.done', ...at, part: part(refused, reply.text) },
+    { type: 'response.content_part.done', ...at, part: part(refused, reply.text, annotations) },
     { type: 'response.output_item.done', output_index, item },
   ];
 }

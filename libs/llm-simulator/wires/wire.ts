@@ -12,11 +12,25 @@ export interface Ask extends Question {
   /** Most tokens the answer may have; no limit where absent. */
   maxTokens?: number;
   stopSequences: string[];
+  /** The provider's own tools that may be used. */
+  tools?: ServerTool[];
+  /** Most uses of each, or of all together; no cap where absent. */
+  toolCap?: number;
   /** The tool that must be called; its input is the answer. `named` where the request named it itself. */
   tool?: { name: string; named: boolean };
   inputTokens: number;
   /** The request as it came, for what is echoed. */
   body: JsonObject;
+}
+
+/** Tools that a provider runs itself. */
+export type ServerTool = 'web_search' | 'code_interpreter' | 'image_generation' | 'file_search';
+
+/** A source that an answer names. */
+export interface Source {
+  url: string;
+  title: string;
+  quote: string;
 }
 
 /** Tokens and tool calls of one request, in buckets that exclude each other (except reasoning, which is in the output). */
@@ -29,6 +43,9 @@ export interface Usage {
   output_tokens: number;
   reasoning_tokens: number;
   web_searches: number;
+  code_runs: number;
+  file_searches: number;
+  images: number;
 }
 
 export type Finish = 'stop' | 'length' | 'refusal' | 'stop_sequence' | 'pause';
@@ -39,6 +56,8 @@ export interface Reply {
   finish: Finish;
   /** The sequence that ended the answer, for `stop_sequence`. */
   stopSequence?: string;
+  /** Sources of the text. */
+  sources?: Source[];
   /** `null`: the provider tells none. */
   usage: Usage | null;
 }

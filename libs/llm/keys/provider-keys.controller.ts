@@ -5,8 +5,11 @@ import type { Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
 import { LlmError } from '../llm-error.js';
 import { ProviderRegistry } from '../provider-registry.js';
+import { breakerStates, type BreakerState } from './breaker-states.js';
+import { KeyBreakers } from './key-breakers.js';
+import type { KeySource } from './key-owner.js';
 import { PutProviderKeyDto } from './provider-key.dto.js';
-import { ProviderKeys, type KeySource, type ProviderKeyView } from './provider-keys.js';
+import { ProviderKeys, type ProviderKeyView } from './provider-keys.js';
 
 /** What the test of a key found. */
 interface KeyTest {
@@ -15,23 +18,39 @@ interface KeyTest {
   error?: { code: string; message: string };
 }
 
+/** How a key fares, as a tenant's admin may know it. */
+type BreakerView = { state: 'closed' } | ({ state: 'open' } & Pick<BreakerState, 'opened_at' | 'error'>);
+
+interface ListedKey extends ProviderKeyView {
+  breaker: BreakerView;
+  /** The same of the key that tenants share for this provider; null where there is none. */
+  global_breaker: BreakerView | null;
+}
+
 @Controller('provider-keys')
 export class ProviderKeysController {
   constructor(
     private readonly tenants: TenantTransactions,
     private readonly keys: ProviderKeys,
     private readonly registry: ProviderRegistry,
+    private readonly breakers: KeyBreakers,
   ) {}
 
   @Get()
   @Authorize('read', 'ProviderKey')
   async list(
-    @CurrentPrincipal() principal: Principal,
-  ): Promise<{ items: ProviderKeyView[]; next_cursor: null }> {
-    const items = await this.tenants.transaction(principal.tenantId, (em) =>
-      this.keys.list(em, principal.tenantId),
-    );
-    return { items, next_cursor: null };
+    @CurrentPrincipal() { tenantId }: Principal,
+  ): Promise<{ items: ListedKey[]; next_cursor: null }> {
+    return this.tenants.snapshot(tenantId, async (em) => {
+      const keys = await this.keys.list(em, tenantId);
+      const states = await breakerStates(em, tenantId);
+      const items = keys.map((key) => ({
+        ...key,
+        breaker: breakerView(states, key.provider, 'tenant'),
+        global_breaker: this.keys.isShared(key.provider) ? breakerView(states, key.provider, 'global') : null,
+      }));
+      return { items, next_cursor: null };
+    });
   }
 
   @Put(':provider')
@@ -43,7 +62,11 @@ export class ProviderKeysController {
   ): Promise<ProviderKeyView> {
     const { name } = this.registry.byName(provider);
     return this.tenants.transaction(tenantId, (em) =>
-      this.keys.put(em, tenantId, name, { apiKey: body.api_key, baseUrl: body.base_url }),
+      this.keys.put(em, tenantId, name, {
+        apiKey: body.api_key,
+        baseUrl: body.base_url,
+        maxConcurrency: body.max_concurrency ?? undefined,
+      }),
     );
   }
 
@@ -69,10 +92,20 @@ export class ProviderKeysController {
     if (!key) throw new NotFoundError('provider key', name);
     try {
       await provider.testConnection(key.credentials);
+      await this.tenants.transaction(tenantId, (em) => this.breakers.mend(em, tenantId, key.ref));
       return { ok: true, source: key.source };
     } catch (error) {
       if (!(error instanceof LlmError)) throw error;
       return { ok: false, source: key.source, error: { code: error.code, message: error.message } };
     }
   }
+}
+
+function breakerView(
+  states: readonly BreakerState[],
+  provider: string,
+  source: BreakerState['source'],
+): BreakerView {
+  const open = states.find((state) => state.provider === provider && state.source === source);
+  return open ? { state: 'open', opened_at: open.opened_at, error: open.error } : { state: 'closed' };
 }

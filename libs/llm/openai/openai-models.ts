@@ -1,3 +1,5 @@
+import type { WarnedConfig } from '../llm-provider.js';
+
 /** o1, o3, o4 and GPT-5 or later; gateways put the vendor first (`openai/gpt-5`). */
 const REASONING = /^(openai\/)?(o\d|gpt-([5-9]|\d\d))/;
 /** Models that OpenAI serves on another API than Chat Completions. */
@@ -9,11 +11,14 @@ export function isReasoningModel(model: string): boolean {
 }
 
 /** What OpenAI would ignore or refuse in a configuration, in words for the admin. */
-export function openAiWarnings({ model, temperature }: { model: string; temperature?: number }): string[] {
+export function openAiWarnings({ model, temperature, tools }: WarnedConfig): string[] {
   const warnings: string[] = [];
-  if (NOT_CHAT.test(model)) {
+  if (tools?.includes('image_generation')) {
+    warnings.push('image_generation: only the text of an answer is stored, a picture in it is not kept.');
+  }
+  if (NOT_CHAT.test(model) && !tools) {
     warnings.push(
-      `${model} is not served by OpenAI's Chat Completions API, which is used here: calls would be refused.`,
+      `${model} is not served by OpenAI's Chat Completions API, which is used without tools: calls would be refused.`,
     );
   }
   if (temperature === undefined) return warnings;

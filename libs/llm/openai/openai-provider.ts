@@ -1,13 +1,21 @@
-import { classifyFailure, requestIdOf, type FailedCall } from '../http/classify-failure.js';
-import { openDeadline } from '../http/deadline.js';
-import { LlmError } from '../llm-error.js';
-import type { LlmAnswer, LlmCredentials, LlmProvider, LlmRequest } from '../llm-provider.js';
-import { redact } from '../http/redact.js';
+import { OpenAI } from 'openai';
+import { ProviderLine } from '../http/provider-line.js';
+import { SDK_OPTIONS } from '../http/sdk-clients.js';
+import type {
+  LlmAnswer,
+  LlmCredentials,
+  LlmProvider,
+  LlmRequest,
+  ToolBounds,
+  ToolName,
+  WarnedConfig,
+} from '../llm-provider.js';
 import { inputTokenBound } from '../token-bound.js';
-import { readOpenAiAnswer, type UnusableAnswer } from './openai-answer.js';
-import { OpenAiClients } from './openai-clients.js';
-import { openAiWarnings } from './openai-models.js';
+import { readOpenAiAnswer } from './openai-answer.js';
+import { isReasoningModel, openAiWarnings } from './openai-models.js';
 import { isOpenAiUrl, openAiBody } from './openai-request.js';
+import { readResponsesAnswer } from './responses-answer.js';
+import { LEAST_OUTPUT_TOKENS, responsesBody, type ToolRequest } from './responses-request.js';
 
 export interface OpenAiProviderOptions {
   name: string;
@@ -15,113 +23,86 @@ export interface OpenAiProviderOptions {
   label: string;
   /** Where to call when the credentials name no base URL; without it they must. */
   ownBaseUrl?: string;
+  /** The tools it has, all of them behind Responses. */
+  tools?: readonly ToolName[];
 }
 
-/** What is sent, where to, and what must not show up in a message about it. */
-interface Exchange {
-  path: '/chat/completions' | '/models';
-  body?: object;
-  call: Omit<FailedCall, 'endedBy'>;
-  signal?: AbortSignal;
-}
-
-const TEST_TIMEOUT_MS = 10_000;
-
-/** OpenAI, and servers that speak its Chat Completions API, through the official client. */
+/**
+ * OpenAI, and servers that speak its Chat Completions API, through the official client. With tools the call is one of
+ * the Responses API, which alone has them.
+ */
 export class OpenAiProvider implements LlmProvider {
   readonly name: string;
-  private readonly clients = new OpenAiClients();
+  readonly tools: readonly ToolName[];
+  private readonly line: ProviderLine;
 
-  constructor(private readonly options: OpenAiProviderOptions) {
+  constructor(options: OpenAiProviderOptions) {
     this.name = options.name;
+    this.tools = options.tools ?? [];
+    const api = 'an OpenAI-compatible API';
+    this.line = new ProviderLine({ ...options, api, isOwn: isOpenAiUrl, createClient });
   }
 
   async call(request: LlmRequest, credentials: LlmCredentials): Promise<LlmAnswer> {
     const startedAt = performance.now();
-    const baseUrl = this.checkedBaseUrl(credentials);
-    const call = this.describe(request, credentials.apiKey, baseUrl);
-    const body = openAiBody(request, isOpenAiUrl(baseUrl));
-    const exchange = { path: '/chat/completions', body, call, signal: request.signal } as const;
-    const { text, requestId } = await this.send(exchange, baseUrl);
-    const answer = readOpenAiAnswer(text, request.model);
-    if ('problem' in answer) throw badAnswer(answer, call, requestId);
+    const destination = this.line.to(credentials, request);
+    const { signal, model } = request;
+    const { path, body, read } = hasTools(request)
+      ? { path: '/responses', body: responsesBody(request), read: readResponsesAnswer }
+      : {
+          path: '/chat/completions',
+          body: openAiBody(request, isOpenAiUrl(destination.baseUrl)),
+          read: readOpenAiAnswer,
+        };
+    const { text, requestId } = await this.line.send(destination, path, { body, signal });
+    const answer = read(text, model);
+    if ('problem' in answer) throw this.line.badAnswer(destination, answer, requestId);
     return { ...answer, requestId, durationMs: Math.round(performance.now() - startedAt) };
   }
 
   inputTokenBound(request: LlmRequest): number {
-    // The body for OpenAI itself is the longer one.
-    const body = openAiBody(request, true);
-    return inputTokenBound(body, body.messages.length, request.responseSchema !== undefined);
+    // The body of Chat Completions for OpenAI itself is the longer one.
+    const body = hasTools(request) ? responsesBody(request) : openAiBody(request, true);
+    return inputTokenBound(body, request.messages.length + 1, request.responseSchema !== undefined);
   }
 
-  async testConnection(credentials: LlmCredentials): Promise<void> {
-    const baseUrl = this.checkedBaseUrl(credentials);
-    const call = this.describe({ timeoutMs: TEST_TIMEOUT_MS, messages: [] }, credentials.apiKey, baseUrl);
-    const { text, requestId } = await this.send({ path: '/models', call }, baseUrl);
-    if (!isModelList(text)) throw badAnswer({ problem: 'that is not a list of models' }, call, requestId);
+  /** `max_tool_calls` bounds all tools together, and `max_output_tokens` the whole response. */
+  toolBounds({ tools }: ToolRequest): ToolBounds {
+    const caps = Object.fromEntries(tools.names.map((name) => [name, tools.maxUses]));
+    return { caps, uses: tools.maxUses, outputs: 1 };
   }
 
-  warnings(config: { model: string; temperature?: number }): string[] {
+  asSent(request: LlmRequest): LlmRequest {
+    const { model, tools, maxTokens, temperature } = request;
+    return {
+      ...request,
+      temperature: isReasoningModel(model) ? undefined : temperature,
+      maxTokens: tools ? Math.max(maxTokens, LEAST_OUTPUT_TOKENS) : maxTokens,
+    };
+  }
+
+  testConnection(credentials: LlmCredentials): Promise<void> {
+    return this.line.test(credentials, '/models');
+  }
+
+  warnings(config: WarnedConfig): string[] {
     return openAiWarnings(config);
   }
-
-  private describe(
-    request: Pick<LlmRequest, 'timeoutMs' | 'messages'> & Partial<LlmRequest>,
-    apiKey: string,
-    baseUrl: string,
-  ): Exchange['call'] {
-    const label = isOpenAiUrl(baseUrl)
-      ? this.options.label
-      : `${this.options.label} (${new URL(baseUrl).host})`;
-    const { model, timeoutMs, system, messages } = request;
-    const sent = [...(system ? [system] : []), ...messages.map(({ content }) => content)];
-    return { provider: this.name, label, model, timeoutMs, apiKey, sent };
-  }
-
-  private async send({ path, body, call, signal }: Exchange, baseUrl: string) {
-    if (signal?.aborted) {
-      throw new LlmError('connection', `The call to ${call.label} was stopped before it was sent.`, {
-        billing: 'none',
-      });
-    }
-    const deadline = openDeadline(call.timeoutMs, signal);
-    try {
-      const client = this.clients.get(baseUrl, call.apiKey);
-      const options = { body, signal: deadline.signal };
-      const response = await (body ? client.post(path, options) : client.get(path, options)).asResponse();
-      return { text: await response.text(), requestId: requestIdOf(response.headers) };
-    } catch (error) {
-      throw classifyFailure(error, { ...call, endedBy: deadline.endedBy });
-    } finally {
-      deadline.close();
-    }
-  }
-
-  /** Refuses what could not be sent, before the SDK does so in a text that quotes the key. */
-  private checkedBaseUrl({ apiKey, baseUrl = this.options.ownBaseUrl }: LlmCredentials): string {
-    if (!/^[\x21-\x7e]+$/.test(apiKey)) {
-      const message = `The API key for the provider ${this.name} is empty or has characters that no key has: store it again.`;
-      throw new LlmError('authentication', message, { billing: 'none' });
-    }
-    if (baseUrl === undefined || !URL.canParse(baseUrl)) {
-      const message = `The provider ${this.name} needs a base_url, such as https://llm.example.com/v1: store it with its key.`;
-      throw new LlmError('invalid_request', message, { billing: 'none' });
-    }
-    return baseUrl;
-  }
 }
 
-function badAnswer(answer: UnusableAnswer, call: Exchange['call'], requestId: string | undefined): LlmError {
-  const quote = answer.said ? ` It says: ${redact(answer.said, call)}` : '';
-  const message = `${call.label} gave an answer ${answer.problem}: check that base_url is that of an OpenAI-compatible API.${quote}`;
-  return new LlmError('bad_answer', message, { billing: 'unknown', requestId, usage: answer.usage });
+function hasTools(request: LlmRequest): request is ToolRequest {
+  return request.tools !== undefined;
 }
 
-function isModelList(text: string): boolean {
-  try {
-    const list: unknown = JSON.parse(text);
-    return typeof list === 'object' && list !== null && 'data' in list && Array.isArray(list.data);
-  } catch {
-    return false;
-  }
+/** Names every option that the SDK would otherwise take from the environment. */
+function createClient(baseURL: string, apiKey: string): OpenAI {
+  return new OpenAI({
+    ...SDK_OPTIONS,
+    apiKey,
+    baseURL,
+    adminAPIKey: null,
+    organization: null,
+    project: null,
+    webhookSecret: null,
+  });
 }

@@ -30,12 +30,15 @@ export function openAiBody(request: LlmRequest, atOpenAi: boolean): OpenAiBody {
     ],
     ...(atOpenAi || reasoning ? { max_completion_tokens: maxTokens } : { max_tokens: maxTokens }),
     ...(temperature !== undefined && !reasoning ? { temperature } : {}),
-    ...(responseSchema ? { response_format: responseFormat(responseSchema) } : {}),
+    ...(responseSchema
+      ? { response_format: { type: 'json_schema' as const, json_schema: schemaFormat(responseSchema) } }
+      : {}),
     ...(atOpenAi ? { service_tier: 'default' as const, store: false } : {}),
   };
 }
 
-function responseFormat({ name, schema }: ResponseSchema): NonNullable<OpenAiBody['response_format']> {
+/** A schema the way both of OpenAI's APIs take it. */
+export function schemaFormat({ name, schema }: ResponseSchema) {
   const validName = name.replace(/[^\w-]/g, '_').slice(0, 64) || 'answer';
-  return { type: 'json_schema', json_schema: { name: validName, schema, strict: fitsStrictMode(schema) } };
+  return { name: validName, schema, strict: fitsStrictMode(schema) };
 }

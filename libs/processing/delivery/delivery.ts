@@ -10,11 +10,23 @@ export type HintHandler = (lane: Lane, hint: JobHint) => Promise<void>;
 export interface Delivery {
   /** How many more hints of a lane it takes now. */
   room(lane: Lane): number;
+  /** Whether so few hints of a lane wait that a batch is worth its while; `onRoom` is called when it becomes so. */
+  isLow(lane: Lane): boolean;
+  /** @throws when hints may not have been taken; whoever gave them hands them out again. */
   deliver(lane: Lane, hints: JobHint[]): Promise<void>;
-  /** Starts to hand hints to the handler; `onRoom` is called whenever there is room again. */
-  start(handler: HintHandler, onRoom: () => void): Promise<void>;
-  /** Takes nothing more and waits for what is being worked on, at most this many milliseconds. */
-  stop(drainMs: number): Promise<void>;
+  /**
+   * Starts to hand hints to the handler. `onRoom` is called whenever there is room again, `onLost` when hints that were
+   * delivered and are not worked on yet may have been lost.
+   */
+  start(handler: HintHandler, onRoom: () => void, onLost: () => void): Promise<void>;
+  /**
+   * Takes nothing more and waits for what is being worked on, at most this many milliseconds.
+   *
+   * @param giveBack called with hints that nobody else will ever see, so that their jobs are due again at once.
+   */
+  stop(drainMs: number, giveBack: (hints: JobHint[]) => Promise<void>): Promise<void>;
+  /** Resolves when what it is built on answers; absent where it is built on nothing but this process. */
+  ping?(): Promise<void>;
 }
 
 /** Nest token of the {@link Delivery}. */

@@ -8,6 +8,7 @@ import type { ClaimedJob, JobHint } from '../jobs/job.js';
 import { JobStore } from '../jobs/job-store.js';
 import { JobRunner } from '../pipeline/run-job.js';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
+import { jobLine } from '../telemetry/job-line.js';
 import { WorkerLoops } from './worker-loops.js';
 
 /** Milliseconds that calls have to end by themselves once they were told to, at shutdown. */
@@ -20,6 +21,8 @@ export class Worker implements BeforeApplicationShutdown {
   readonly id = `${hostname()}:${process.pid}:${randomUUID().slice(0, 8)}`;
   private readonly logger = new Logger(Worker.name);
   private readonly working = new Map<string, AbortController>();
+  /** Jobs that are in hand here: a second hint of one, or a claim of it that was lost, waits for the first to end. */
+  private readonly inHand = new Set<string>();
 
   constructor(
     @Inject(DELIVERY) private readonly delivery: Delivery,
@@ -34,20 +37,29 @@ export class Worker implements BeforeApplicationShutdown {
     await this.delivery.start(
       (_lane, hint) => this.work(hint),
       () => this.loops.dispatcher.onRoom(),
+      () => void this.loops.dispatcher.onLost(),
     );
-    this.loops.start();
+    this.loops.start({ id: this.id, slots: this.options.concurrency, busy: () => this.working.size });
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await this.delivery.stop(this.options.drainMs);
+    await this.drain();
+    await this.loops.drained();
+  }
+
+  private async drain(): Promise<void> {
+    const giveBack = (hints: JobHint[]) => this.loops.dispatcher.giveBack(hints);
+    await this.delivery.stop(this.options.drainMs, giveBack);
     if (this.working.size === 0) return;
     this.logger.warn(`${this.working.size} calls did not end in time and are given up.`);
     for (const controller of this.working.values()) controller.abort();
-    await this.delivery.stop(ABORT_MS);
+    await this.delivery.stop(ABORT_MS, giveBack);
   }
 
   private async work(hint: JobHint): Promise<void> {
     const key = `${hint.tenantId}/${hint.jobId}`;
+    if (this.inHand.has(key)) return;
+    this.inHand.add(key);
     let timer: NodeJS.Timeout | undefined;
     try {
       await this.runner.run(hint, this.id, (job) => {
@@ -57,15 +69,12 @@ export class Worker implements BeforeApplicationShutdown {
         return controller.signal;
       });
     } catch (error) {
-      this.logger.error({
-        jobId: hint.jobId,
-        tenantId: hint.tenantId,
-        err: loggableError(error),
-        msg: 'the sweeper will find this job',
-      });
+      const job = { id: hint.jobId, tenantId: hint.tenantId };
+      this.logger.error(jobLine(job, 'the sweep will find this job', { err: loggableError(error) }));
     } finally {
       clearInterval(timer);
       this.working.delete(key);
+      this.inHand.delete(key);
     }
   }
 
@@ -74,7 +83,7 @@ export class Worker implements BeforeApplicationShutdown {
       const renewed = await this.tenants.transaction(job.tenantId, (em) => this.store.renewLease(em, job));
       if (!renewed) controller.abort();
     } catch (error) {
-      this.logger.warn(`The lease of job ${job.id} could not be renewed, tried again soon: ${String(error)}`);
+      this.logger.warn(jobLine(job, 'the lease is renewed later', { err: loggableError(error) }));
     }
   }
 }

@@ -1,4 +1,6 @@
 import { nanoToCents, nanoToUsd, type Json } from '#libs/common';
+import { laneName } from '../telemetry/job-metrics.js';
+import { PRIORITIES } from '../jobs/job.js';
 
 /** Columns of `ai_jobs` that are shown. */
 export interface JobViewRow {
@@ -39,8 +41,6 @@ export const JOB_COLUMNS = `id, job_type, pipeline_id, record_id, field, provide
   tokens_used, cost_nano, processing_time_ms, error_code, error_message, wait_reason, retry_count, attempt, lane, priority,
   origin, caused_by, depth, principal_id, run_id, run_after, created_at, started_at, completed_at`;
 
-const PRIORITIES = ['high', 'default', 'low'];
-
 /** A job as the API shows it. What it was made from in detail is on its executions. */
 export function jobView(row: JobViewRow): Record<string, unknown> {
   const cost = BigInt(row.cost_nano);
@@ -68,7 +68,7 @@ export function jobView(row: JobViewRow): Record<string, unknown> {
     retry_count: row.retry_count,
     attempts: row.attempt,
     cause: { origin: row.origin, job_id: row.caused_by, depth: row.depth, principal_id: row.principal_id },
-    lane: row.lane === 0 ? 'interactive' : 'backfill',
+    lane: laneName(row.lane),
     priority: PRIORITIES[row.priority],
     run_id: row.run_id,
     run_after: row.run_after.toISOString(),
@@ -85,7 +85,7 @@ export interface ExecutionRow {
   n: number;
   provider: string;
   model: string;
-  request: Json;
+  request: Record<string, Json> | null;
   answer: string | null;
   value: Json;
   stop_reason: string | null;
@@ -100,9 +100,12 @@ export interface ExecutionRow {
 }
 
 export function executionView(row: ExecutionRow): Record<string, unknown> {
-  const { cost_nano: cost, created_at: createdAt, ...shown } = row;
+  const { cost_nano: cost, created_at: createdAt, request, ...shown } = row;
+  const { citations = null, ...sent } = request ?? {};
   return {
     ...shown,
+    request: request && sent,
+    citations,
     cost_usd: cost === null ? null : nanoToUsd(BigInt(cost)),
     created_at: createdAt.toISOString(),
   };

@@ -57,7 +57,7 @@ export class JobControl {
     if (pending) return pending;
     await em.query(
       `UPDATE ai_jobs SET status = 'pending', outcome = NULL, error_code = NULL, error_message = NULL, wait_reason = NULL,
-         run_after = clock_timestamp(), retry_count = 0, cancel_requested = false, handed_until = NULL, completed_at = NULL,
+         wait_key = NULL, run_after = clock_timestamp(), retry_count = 0, cancel_requested = false, handed_until = NULL, completed_at = NULL,
          origin = 'retry'
        WHERE tenant_id = $1 AND id = $2`,
       [tenantId, id],

@@ -26,8 +26,9 @@ export interface JobPage {
 const WHERE = `tenant_id = $1
   AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR field = $3) AND ($4::text IS NULL OR pipeline_id = $4)
   AND ($5::text IS NULL OR record_id = $5) AND ($6::text IS NULL OR job_type = $6) AND ($7::text IS NULL OR error_code = $7)
-  AND ($8::uuid IS NULL OR run_id = $8) AND ($9::timestamptz IS NULL OR created_at >= $9)
-  AND ($10::timestamptz IS NULL OR created_at < $10) AND ($11::text IS NULL OR principal_id = $11)`;
+  AND ($8::uuid IS NULL OR run_id = $8 OR id IN (SELECT job_id FROM ai_run_jobs WHERE tenant_id = $1 AND run_id = $8))
+  AND ($9::timestamptz IS NULL OR created_at >= $9) AND ($10::timestamptz IS NULL OR created_at < $10)
+  AND ($11::text IS NULL OR principal_id = $11)`;
 
 function filterValues(tenantId: string, filter: JobFilter): unknown[] {
   const { status, field, pipeline_id, record_id, job_type, error_code, run_id, from, to, principalId } =

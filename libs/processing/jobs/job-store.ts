@@ -3,8 +3,11 @@ import type { EntityManager } from 'typeorm';
 import { newId, storableJson, type Json } from '#libs/common';
 import { EventLog, Wakeups } from '#libs/events';
 import { afterCommit, TenantSettingsStore, type TenantSettings } from '#libs/tenants';
+import { KeyLines } from '../dispatch/key-lines.js';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
+import { JobReporter } from '../telemetry/job-reporter.js';
 import {
+  PRIORITY,
   toClaimedJob,
   type ClaimedJob,
   type JobOutcome,
@@ -23,6 +26,9 @@ export interface JobEnd {
   waitReason?: WaitReason;
   /** Milliseconds until it is due again. */
   delayMs?: number;
+  /** The provider key in whose line it waits, by its id; those behind it are due `stepMs` after each other. */
+  waitKey?: string;
+  stepMs?: number;
   /** Whether this used up one retry. */
   retry?: boolean;
   output?: object;
@@ -40,6 +46,8 @@ export interface JobEnd {
 export interface RecordedCalls {
   executions: object[];
   settlements: object[];
+  /** The key that they were made with, by its id, where a limit of calls at once applies to it. */
+  key?: string;
 }
 
 /** A result that equal requests may be answered with. */
@@ -53,9 +61,11 @@ export interface ReusableResult {
 
 export const NO_CALLS: RecordedCalls = { executions: [], settlements: [] };
 
+/** What `ai_finish_job` raises, too. */
+const TAKEN_OVER = 'FS001';
+
 /** The settings come with the claim: a statement less for every job. */
-const CLAIM = `
-  SELECT j.*, s.settings FROM ai_claim_job($1, $2, $3, $4) j LEFT JOIN ai_settings s ON s.tenant_id = j.tenant_id`;
+const CLAIM = 'SELECT * FROM ai_claim_job($1, $2, $3, $4)';
 
 /** The statements that change a job's row. Each is one database function, so that each is one round trip. */
 @Injectable()
@@ -65,6 +75,8 @@ export class JobStore {
     private readonly events: EventLog,
     private readonly wakeups: Wakeups,
     private readonly settings: TenantSettingsStore,
+    private readonly reporter: JobReporter,
+    private readonly lines: KeyLines,
   ) {}
 
   /**
@@ -98,7 +110,10 @@ export class JobStore {
     ]);
     const [row] = rows;
     this.events.announce(em, tenantId);
-    return row && toClaimedJob(row, this.settings.complete(row.settings));
+    if (!row) return undefined;
+    const job = toClaimedJob({ tenantId, jobId }, workerId, row, this.settings.complete(row.settings));
+    this.reporter.claimed(job);
+    return job;
   }
 
   /**
@@ -113,8 +128,8 @@ export class JobStore {
     end: JobEnd,
     calls: RecordedCalls = NO_CALLS,
   ): Promise<string> {
-    const [row] = await em.query<{ status: string }[]>(
-      'SELECT ai_finish_job($1, $2, $3, $4, $5, $6) AS status',
+    const [row] = await em.query<{ status: string; woke: boolean }[]>(
+      'SELECT * FROM ai_finish_job($1, $2, $3, $4, $5, $6)',
       [
         job.tenantId,
         job.id,
@@ -124,18 +139,53 @@ export class JobStore {
         JSON.stringify(calls.settlements),
       ],
     );
-    this.announce(em, job.tenantId);
-    return row!.status;
+    const { status, woke } = row!;
+    // Dispatchers look only where something may be due: each look costs as much as a fifth of a job.
+    if (woke || status === 'pending') this.announce(em, job.tenantId);
+    else this.events.announce(em, job.tenantId);
+    afterCommit(em, `ended:${job.id}`, () => this.reporter.ended(job, end, status, calls));
+    this.callNext(em, [calls.key, job.waitKey, end.waitKey]);
+    return status;
   }
 
-  /** Records calls apart from how their job ends: before a repair, or for a result that nobody wants any more. */
-  async recordCalls(em: EntityManager, tenantId: string, calls: RecordedCalls): Promise<void> {
-    await em.query('SELECT ai_record_calls($1, $2, $3)', [
+  /** After the commit: a slot was given back, or one that a job was called for not taken; or both met on the way. */
+  private callNext(em: EntityManager, keys: readonly (string | undefined)[]): void {
+    for (const key of keys) {
+      if (key !== undefined) afterCommit(em, `key-line:${key}`, () => this.lines.callNext(key));
+    }
+  }
+
+  /**
+   * Records calls apart from how their job ends: before a further call, or for a result that nobody wants any more.
+   *
+   * @param goesOn whether the attempt makes a further call: then it keeps its slot of the key.
+   */
+  async recordCalls(
+    em: EntityManager,
+    tenantId: string,
+    calls: RecordedCalls,
+    { goesOn = false }: { goesOn?: boolean } = {},
+  ): Promise<void> {
+    await em.query('SELECT ai_record_calls($1, $2, $3, $4)', [
       tenantId,
       storableJson(calls.executions),
       JSON.stringify(calls.settlements),
+      goesOn ? (calls.key ?? null) : null,
     ]);
     this.announce(em, tenantId);
+    this.callNext(em, [calls.key]);
+  }
+
+  /** @throws with the code `FS001` where the attempt is not that of this claim any more. */
+  async expectClaim(em: EntityManager, { tenantId, id, attempt, workerId }: ClaimedJob): Promise<void> {
+    const rows = await em.query<unknown[]>(
+      `SELECT FROM ai_jobs WHERE tenant_id = $1 AND id = $2 AND attempt = $3 AND worker_id = $4 AND status = 'processing'`,
+      [tenantId, id, attempt, workerId],
+    );
+    if (rows.length > 0) return;
+    throw Object.assign(new Error(`attempt ${attempt} of job ${id} has been taken over`), {
+      code: TAKEN_OVER,
+    });
   }
 
   /** @returns false where the attempt is no longer this worker's, or the job was stopped. */
@@ -162,9 +212,9 @@ export class JobStore {
       record_id: job.recordId,
       field: job.field,
       subject: job.subject,
-      upstream: job.upstream,
+      upstream: job.upstream?.length ? job.upstream : undefined,
       lane: job.lane,
-      priority: job.priority,
+      priority: PRIORITY[job.priority ?? 'default'],
       debounce_ms: job.debounceMs,
       max_retries: this.options.maxRetries,
       force: job.force,
@@ -188,6 +238,8 @@ function endRow(end: JobEnd): object {
     error_message: end.errorMessage,
     wait_reason: end.waitReason,
     delay_ms: end.delayMs,
+    wait_key: end.waitKey,
+    step_ms: end.stepMs,
     retry: end.retry ?? false,
     output: end.output,
     config: end.config,

@@ -8,13 +8,17 @@ export type JobOutcome = 'generated' | 'cached' | 'unchanged' | 'discarded' | 'f
 
 export type JobOrigin = 'user' | 'import' | 'api' | 'ai' | 'workflow' | 'retry' | 'backfill';
 
-export type WaitReason = 'pace' | 'busy' | 'upstream' | 'budget' | 'rate_limit' | 'retry';
+export type WaitReason =
+  'pace' | 'busy' | 'upstream' | 'budget' | 'rate_limit' | 'key_busy' | 'breaker' | 'retry';
 
 /** Interactive before backfill; backfill keeps a fifth. */
 export const LANE = { interactive: 0, backfill: 1 } as const;
 export type Lane = (typeof LANE)[keyof typeof LANE];
 
+/** Within a lane of a tenant, whatever is queued of a higher priority is handed out first. */
 export const PRIORITY = { high: 0, default: 1, low: 2 } as const;
+export type Priority = keyof typeof PRIORITY;
+export const PRIORITIES = Object.keys(PRIORITY) as readonly Priority[];
 
 /** The longest chain of jobs that cause jobs. */
 export const MAX_DEPTH = 32;
@@ -30,7 +34,8 @@ export interface NewJob {
   /** Subjects whose open jobs on the same record this one waits for. */
   upstream?: string[];
   lane: Lane;
-  priority?: number;
+  /** `default` unless given; a pending job that absorbs this one keeps the higher of both. */
+  priority?: Priority;
   /** Milliseconds that edits of one subject are gathered while it is busy. */
   debounceMs?: number;
   force?: boolean;
@@ -54,6 +59,8 @@ export interface ClaimedJob {
   field?: string;
   subject?: string;
   lane: Lane;
+  /** Who claimed it. */
+  workerId: string;
   /** Which try this is, over all claims: with the id the fence against a worker that came back from the dead. */
   attempt: number;
   retryCount: number;
@@ -64,6 +71,8 @@ export interface ClaimedJob {
   depth: number;
   principalId: string;
   input: Record<string, Json>;
+  /** The provider key that it waited for until this claim, by its id. */
+  waitKey?: string;
   /** The tenant's settings at the moment of the claim. */
   settings: TenantSettings;
 }
@@ -76,8 +85,6 @@ export interface JobHint {
 
 /** A row of `ai_jobs` as the claim returns it. */
 export interface JobRow {
-  tenant_id: string;
-  id: string;
   job_type: string;
   pipeline_id: string | null;
   record_id: string | null;
@@ -93,18 +100,25 @@ export interface JobRow {
   depth: number;
   principal_id: string;
   input: Record<string, Json> | null;
+  wait_key: string | null;
 }
 
-export function toClaimedJob(row: JobRow, settings: TenantSettings): ClaimedJob {
+export function toClaimedJob(
+  { tenantId, jobId }: JobHint,
+  workerId: string,
+  row: JobRow,
+  settings: TenantSettings,
+): ClaimedJob {
   return {
-    tenantId: row.tenant_id,
-    id: row.id,
+    tenantId,
+    id: jobId,
     jobType: row.job_type,
     pipelineId: row.pipeline_id ?? undefined,
     recordId: row.record_id ?? undefined,
     field: row.field ?? undefined,
     subject: row.subject ?? undefined,
     lane: row.lane,
+    workerId,
     attempt: row.attempt,
     retryCount: row.retry_count,
     maxRetries: row.max_retries,
@@ -114,6 +128,7 @@ export function toClaimedJob(row: JobRow, settings: TenantSettings): ClaimedJob 
     depth: row.depth,
     principalId: row.principal_id,
     input: row.input ?? {},
+    waitKey: row.wait_key ?? undefined,
     settings,
   };
 }

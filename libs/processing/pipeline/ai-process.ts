@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { FieldsmithError, type Json } from '#libs/common';
+import type { ToolUse } from '#libs/llm';
 import type { ClaimedJob, JobOutcome } from '../jobs/job.js';
 import type { ParserOptions } from '../parsers/parser.js';
 
@@ -12,6 +13,8 @@ export interface PromptedCall {
   prompt: string;
   maxTokens: number;
   temperature?: number;
+  /** Tools of the provider's own that the model may use. */
+  tools?: ToolUse;
   outputType: string;
   parserOptions: ParserOptions;
   /** The configuration that this was made by, to be shown with the job; `prompt` in it is the template. */
@@ -63,6 +66,11 @@ export interface AiProcess<Collected = unknown> {
   unchanged?(em: EntityManager, job: ClaimedJob, collected: Collected): Promise<void>;
   /** The value to store when the job fails for good. */
   fallback?(job: ClaimedJob, collected: Collected): Json | undefined;
+  /**
+   * Those of the executions that stand behind something current: they outlive the tenant's retention. Default: none.
+   * Asked in batches of a thousand, in a transaction of the tenant.
+   */
+  keeps?(em: EntityManager, tenantId: string, executionIds: readonly string[]): Promise<string[]>;
   /** Called in the transaction that discards a result, for instance to make a job that does it anew. */
   discarded?(em: EntityManager, job: ClaimedJob, collected: Collected, reason: string): Promise<void>;
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { FieldsmithError, storableText, type Json } from '#libs/common';
 import { LlmError, type LlmRequest } from '#libs/llm';
@@ -5,8 +6,11 @@ import { TenantTransactions } from '#libs/tenants';
 import { JobStore } from '../jobs/job-store.js';
 import { ParseError } from '../parsers/parser.js';
 import { executionRow, type CallingJob } from './execution.js';
+import { haltOf } from './halted-attempt.js';
 import type { PreparedCall } from './prepare-call.js';
+import { outlast } from './outlast.js';
 import { ProviderGate, type MadeCall } from './provider-gate.js';
+import { BudgetWait, KeyBusy } from './retry-policy.js';
 
 /** The value that a provider gave, with the calls it took. */
 export interface AnsweredJob {
@@ -22,6 +26,13 @@ export interface AttemptCalls {
   tokens: number;
   costNano: bigint;
 }
+
+/** How often one turn may be paused and go on; each time is a call with a hold of its own. */
+const MOST_PAUSES = 5;
+
+/** How often, and how far apart in milliseconds, a further call asks for its hold again. */
+const MOST_WAITS = 60;
+const WAIT_MS = 500;
 
 /** Prefix of an answer that goes back to the model with the request to repair it. */
 const REPAIR_ECHO_CHARS = 20_000;
@@ -46,22 +57,34 @@ export class JobAnswerer {
     signal?: AbortSignal,
   ): Promise<AnsweredJob> {
     const request: LlmRequest = { ...prepared.request, signal };
-    const first = await this.call(job, 1, prepared, request, calls);
+    const first = await this.turn(job, 1, prepared, request, calls);
     try {
       return { value: this.read(prepared, first), made: first };
     } catch (error) {
       if (!(error instanceof ParseError)) throw error;
-      await this.record(job, first, error);
-      calls.last = undefined;
-      const second = await this.call(
-        job,
-        2,
-        prepared,
-        repairOf(request, first.answer!.text, error.message),
-        calls,
-      );
+      await this.record(job, first, calls, error);
+      const repair = repairOf(request, first.answer!.text, error.message);
+      const second = await this.turn(job, first.call.n + 1, prepared, repair, calls);
       return { value: this.read(prepared, second), made: second };
     }
+  }
+
+  /** One turn of the model, from call `n` on: a turn that the provider paused goes on with a further call. */
+  private async turn(
+    job: CallingJob,
+    n: number,
+    prepared: PreparedCall,
+    request: LlmRequest,
+    calls: AttemptCalls,
+  ): Promise<MadeCall> {
+    let made = await this.call(job, n, prepared, request, calls);
+    for (let pauses = 1; made.answer!.stopReason === 'pause'; pauses++) {
+      if (pauses > MOST_PAUSES) throw turnTooLong();
+      const { continuation } = made.answer!;
+      await this.record(job, made, calls);
+      made = await this.call(job, made.call.n + 1, prepared, { ...request, continuation }, calls);
+    }
+    return made;
   }
 
   private async call(
@@ -71,12 +94,38 @@ export class JobAnswerer {
     request: LlmRequest,
     calls: AttemptCalls,
   ): Promise<MadeCall> {
-    const made = await this.gate.call(job, n, prepared, request);
+    const made =
+      n === 1
+        ? await this.gate.call(job, n, prepared, request)
+        : await this.callWithPatience(job, n, prepared, request);
     calls.last = made;
     calls.tokens += made.tokens;
     calls.costNano += made.costNano ?? 0n;
     if (made.error !== undefined) throw made.error;
     return made;
+  }
+
+  /**
+   * Where only other holds stand in the way of a further call it waits here: what the attempt has paid for so far would
+   * be lost if the job went back to wait.
+   */
+  private async callWithPatience(
+    job: CallingJob,
+    n: number,
+    prepared: PreparedCall,
+    request: LlmRequest,
+  ): Promise<MadeCall> {
+    for (let waits = 0; ; waits++) {
+      try {
+        return await this.gate.call(job, n, prepared, request);
+      } catch (error) {
+        const waitsFor = error instanceof BudgetWait || error instanceof KeyBusy;
+        if (!waitsFor || waits === MOST_WAITS || request.signal?.aborted) throw error;
+        await setTimeout(WAIT_MS);
+        const halt = await this.tenants.transaction(job.tenantId, (em) => haltOf(em, job));
+        if (halt) throw halt;
+      }
+    }
   }
 
   private read(prepared: PreparedCall, made: MadeCall): Json {
@@ -97,11 +146,23 @@ export class JobAnswerer {
     return prepared.parser.parse(text, parserOptions);
   }
 
-  private async record(job: CallingJob, made: MadeCall, error: ParseError): Promise<void> {
+  /** Records a call of the attempt that is followed by another. @throws JobCancelled, JobDiscarded where none may follow. */
+  private async record(
+    job: CallingJob,
+    made: MadeCall,
+    calls: AttemptCalls,
+    error?: ParseError,
+  ): Promise<void> {
     const execution = executionRow({ ...made.execution, error });
-    await this.tenants.transaction(job.tenantId, (em) =>
-      this.store.recordCalls(em, job.tenantId, { executions: [execution], settlements: [made.settlement] }),
+    const recorded = { executions: [execution], settlements: [made.settlement], key: made.key };
+    const halt = await outlast(() =>
+      this.tenants.transaction(job.tenantId, async (em) => {
+        await this.store.recordCalls(em, job.tenantId, recorded, { goesOn: true });
+        return haltOf(em, job);
+      }),
     );
+    calls.last = undefined;
+    if (halt) throw halt;
   }
 }
 
@@ -110,9 +171,19 @@ function isProse(outputType: string): boolean {
   return outputType === 'text' || outputType === 'markdown';
 }
 
+function turnTooLong(): FieldsmithError {
+  return new FieldsmithError(
+    'turn_too_long',
+    `The model was not done after ${MOST_PAUSES + 1} calls: ask for less, or lower max_tool_calls.`,
+    { status: 422 },
+  );
+}
+
+/** What was found is in the answer: correcting its form needs no tools. */
 function repairOf(request: LlmRequest, answer: string, problem: string): LlmRequest {
   return {
     ...request,
+    tools: undefined,
     messages: [
       ...request.messages,
       { role: 'assistant', content: storableText(answer.slice(0, REPAIR_ECHO_CHARS)) || '(empty)' },

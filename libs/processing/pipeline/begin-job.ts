@@ -1,18 +1,26 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { FieldsmithError } from '#libs/common';
-import { recordFreeResult } from '#libs/accounting';
-import { TenantTransactions } from '#libs/tenants';
+import { isDatabaseAway, TenantTransactions } from '#libs/tenants';
 import type { ClaimedJob, JobHint } from '../jobs/job.js';
-import { JobStore, NO_CALLS } from '../jobs/job-store.js';
-import { freeResult, shownOf, type BegunJob } from './begun-job.js';
+import { JobStore } from '../jobs/job-store.js';
+import type { BegunJob, CollectedJob } from './begun-job.js';
 import { JobEnder } from './end-job.js';
+import { KeyGuard } from './key-guard.js';
 import { CallPreparer } from './prepare-call.js';
 import { ProcessRegistry } from './process-registry.js';
 import { ResultCache } from './result-cache.js';
-import { KeyPaused } from './retry-policy.js';
+import { KeyPaused, WorkerLost } from './retry-policy.js';
 
-/** The collect and prompt steps, in the transaction that claims the job; a job that needs no call ends in it too. */
+/** A job that ended before its call. */
+export interface UnbegunJob extends CollectedJob {
+  error: FieldsmithError;
+}
+
+/**
+ * The collect and prompt steps, in the transaction that claims the job. It writes nothing else: what ends a job writes its
+ * value first, and the claim has locked the job.
+ */
 @Injectable()
 export class JobBeginner {
   // The collaborators are the steps themselves.
@@ -23,18 +31,20 @@ export class JobBeginner {
     private readonly preparer: CallPreparer,
     private readonly cache: ResultCache,
     private readonly ender: JobEnder,
+    private readonly keys: KeyGuard,
   ) {}
 
-  /** @returns the job with the call to make; undefined where there is nothing to take, or nothing to ask. */
-  async begin(hint: JobHint, workerId: string): Promise<BegunJob | undefined> {
+  /** @returns the job with the call to make, or with why there is none; undefined where there is nothing to take. */
+  async begin(hint: JobHint, workerId: string): Promise<BegunJob | UnbegunJob | undefined> {
     let claimed: ClaimedJob | undefined;
     try {
-      return await this.tenants.transaction(hint.tenantId, async (em) => {
+      // Lost in a crash of the server, the job is pending again. What was paid for comes after it, and is on disk.
+      return await this.tenants.repeatable(hint.tenantId, async (em) => {
         claimed = await this.store.claim(em, hint.tenantId, hint.jobId, workerId);
         return claimed && (await this.collect(em, claimed));
       });
     } catch (error) {
-      if (!claimed) throw error;
+      if (!claimed || isDatabaseAway(error)) throw error;
       await this.endUnbegun(hint, workerId, error);
       return undefined;
     }
@@ -48,45 +58,39 @@ export class JobBeginner {
     });
   }
 
-  private async collect(em: EntityManager, job: ClaimedJob): Promise<BegunJob | undefined> {
+  private async collect(em: EntityManager, job: ClaimedJob): Promise<BegunJob | UnbegunJob> {
     const process = this.processes.get(job.jobType);
     let collected: unknown;
     try {
       collected = await process.collect(em, job);
+      if (job.retryCount > job.maxRetries) throw new WorkerLost();
       const prepared = await this.preparer.prepare(em, job.tenantId, process.prompt(job, collected));
       const begun: BegunJob = { job, process, collected, prepared };
-      return (await this.endWithoutCall(em, begun)) ? undefined : begun;
+      await this.findKnown(em, begun);
+      return begun;
     } catch (error) {
       if (!(error instanceof FieldsmithError)) throw error;
-      await this.ender.fail(em, { job, process, collected }, error, NO_CALLS);
-      return undefined;
+      return { job, process, collected, error };
     }
   }
 
-  /** Ends the job here where nothing needs to be asked: the value is current, or an equal request was answered before. */
-  private async endWithoutCall(em: EntityManager, begun: BegunJob): Promise<boolean> {
+  /** Looks for what makes the call unnecessary: the value is current, or an equal request was answered before. */
+  private async findKnown(em: EntityManager, begun: BegunJob): Promise<void> {
     const { job, prepared } = begun;
     const { prompted, fingerprint, key, provider } = prepared;
     if (!job.force && prompted.currentFingerprint === fingerprint) {
-      await this.endUnchanged(em, begun);
-      return true;
+      begun.unchanged = true;
+      return;
     }
     if (job.attempt > 1) begun.saved = await this.cache.answerOf(em, job.tenantId, job.id, fingerprint);
-    if (begun.saved) return false;
+    if (begun.saved) return;
     if (!job.force && prompted.cacheSeconds > 0) {
       begun.cached = await this.cache.find(em, job.tenantId, fingerprint, prompted.cacheSeconds);
     }
-    if (begun.cached) return false;
+    if (begun.cached) return;
+    if (key.breaker && key.breaker.probeInMs > 0) throw this.keys.failing(key.ref, key.breaker);
     if (key.pausedUntil) {
       throw new KeyPaused(Math.max(0, key.pausedUntil.getTime() - Date.now()), provider.name);
     }
-    return false;
-  }
-
-  private async endUnchanged(em: EntityManager, begun: BegunJob): Promise<void> {
-    const { job, process, collected, prepared } = begun;
-    await process.unchanged?.(em, job, collected);
-    await recordFreeResult(em, job.tenantId, freeResult(begun, 'unchanged'));
-    await this.store.finish(em, job, { status: 'completed', outcome: 'unchanged', ...shownOf(prepared) });
   }
 }

@@ -19,6 +19,8 @@ export interface CollectedJob {
 /** A job that is ready for its call. */
 export interface BegunJob extends CollectedJob {
   prepared: PreparedCall;
+  /** Whether the stored value was made by just this request. */
+  unchanged?: boolean;
   /** An answer that an earlier attempt paid for. */
   saved?: { id: string; answer: string; model: string };
   /** What an equal request was answered with before. */
@@ -58,5 +60,5 @@ export function recordOf(
   if (!last) return NO_CALLS;
   const { execution } = last;
   const failed = execution.error === undefined && error !== undefined ? { ...execution, error } : execution;
-  return { executions: [executionRow(failed, parsed)], settlements: [last.settlement] };
+  return { executions: [executionRow(failed, parsed)], settlements: [last.settlement], key: last.key };
 }

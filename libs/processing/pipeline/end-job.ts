@@ -2,14 +2,16 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { FieldsmithError, loggableError, type Json } from '#libs/common';
 import { LlmError, ProviderKeys } from '#libs/llm';
-import { TenantTransactions } from '#libs/tenants';
 import type { ClaimedJob } from '../jobs/job.js';
-import { JobStore, type JobEnd, type RecordedCalls } from '../jobs/job-store.js';
+import { JobStore, NO_CALLS, type JobEnd, type RecordedCalls } from '../jobs/job-store.js';
+import { jobLine } from '../telemetry/job-line.js';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
 import { INPUTS_WITHDRAWN, JobCancelled, JobDiscarded, JobSkipped, type StoredResult } from './ai-process.js';
 import type { AttemptCalls } from './answer-job.js';
+import { AttemptTransactions } from './attempt-transactions.js';
 import { recordOf, totalsOf, type BegunJob, type CollectedJob } from './begun-job.js';
 import { databaseCode } from './database-code.js';
+import type { PreparedCall } from './prepare-call.js';
 import { decideRetry, pauseOf, StoreFailed } from './retry-policy.js';
 
 /** The database says that the attempt belongs to another worker now. */
@@ -25,7 +27,7 @@ export class JobEnder {
   private readonly logger = new Logger(JobEnder.name);
 
   constructor(
-    private readonly tenants: TenantTransactions,
+    private readonly transactions: AttemptTransactions,
     private readonly store: JobStore,
     private readonly keys: ProviderKeys,
     @Inject(PROCESSING_OPTIONS) private readonly options: ProcessingOptions,
@@ -43,6 +45,11 @@ export class JobEnder {
     await this.end(begun, known, calls, recorded);
   }
 
+  /** There was no call: nothing to ask, or something stood against it. */
+  async endUnbegun(collected: CollectedJob, error: unknown): Promise<void> {
+    await this.end(collected, error, { tokens: 0, costNano: 0n }, NO_CALLS);
+  }
+
   /** How the attempt of a job that met this error ends. */
   endOf(job: ClaimedJob, error: unknown): JobEnd {
     const described = describe(error);
@@ -50,7 +57,7 @@ export class JobEnder {
     if (error instanceof JobSkipped) return { status: 'completed', outcome: 'unchanged', ...described };
     if (error instanceof JobDiscarded) return { status: 'completed', outcome: 'discarded', ...described };
     if (!(error instanceof FieldsmithError)) {
-      this.logger.error({ jobId: job.id, tenantId: job.tenantId, err: loggableError(error) });
+      this.logger.error(jobLine(job, 'job met an unforeseen error', { err: loggableError(error) }));
     }
     const { retryCount, maxRetries } = job;
     const random = Math.random();
@@ -58,13 +65,14 @@ export class JobEnder {
     if (decision.kind === 'fail') return { status: 'failed', ...described };
     const { delayMs } = decision;
     if (decision.kind === 'wait') {
-      return { status: 'pending', waitReason: decision.reason, delayMs, ...described };
+      const line = 'key' in decision ? { waitKey: decision.key, stepMs: decision.stepMs } : {};
+      return { status: 'pending', waitReason: decision.reason, delayMs, ...line, ...described };
     }
     return { status: 'pending', waitReason: 'retry', delayMs, retry: true, ...described };
   }
 
   /** Ends an attempt that failed: waits, retries, stores the fallback, or fails for good. */
-  async fail(
+  private async fail(
     em: EntityManager,
     { job, process, collected }: CollectedJob,
     error: unknown,
@@ -86,7 +94,7 @@ export class JobEnder {
 
   /** One transaction; where that finds the ground gone under it, another that says so. */
   private async end(
-    begun: BegunJob,
+    begun: CollectedJob & Partial<BegunJob>,
     error: unknown,
     calls: AttemptCalls,
     recorded: RecordedCalls,
@@ -96,9 +104,9 @@ export class JobEnder {
     if (code === FENCED_OFF) return this.recordOnly(job, recorded);
     const cause = causeOf(error);
     try {
-      await this.tenants.transaction(job.tenantId, async (em) => {
-        await this.pauseKey(em, begun, cause);
-        await this.fail(em, begun, cause, recorded, totalsOf(prepared, calls));
+      await this.transactions.fenced(job, async (em) => {
+        if (prepared) await this.pauseKey(em, job, prepared, cause);
+        await this.fail(em, begun, cause, recorded, prepared && totalsOf(prepared, calls));
       });
     } catch (failure) {
       // A fallback meets the same obstacles as any value; each of these ends the job without storing anything.
@@ -107,15 +115,25 @@ export class JobEnder {
     }
   }
 
-  private async pauseKey(em: EntityManager, { job, prepared }: BegunJob, error: unknown): Promise<void> {
+  private async pauseKey(
+    em: EntityManager,
+    { tenantId }: ClaimedJob,
+    { provider, key }: PreparedCall,
+    error: unknown,
+  ): Promise<void> {
     if (!(error instanceof LlmError) || error.kind !== 'rate_limit') return;
-    const { provider, key } = prepared;
-    await this.keys.pause(em, job.tenantId, provider.name, key.source, pauseOf(error));
+    await this.keys.pause(em, tenantId, provider.name, key.source, pauseOf(error));
   }
 
   private async recordOnly(job: ClaimedJob, recorded: RecordedCalls): Promise<void> {
-    this.logger.warn(`Job ${job.id} was taken over in attempt ${job.attempt}; its calls are accounted for.`);
-    await this.tenants.transaction(job.tenantId, (em) => this.store.recordCalls(em, job.tenantId, recorded));
+    const { attempt } = job;
+    this.logger.warn(
+      jobLine(job, 'job was taken over; the calls of this attempt are accounted for', { attempt }),
+    );
+    if (recorded === NO_CALLS) return;
+    await this.transactions.repeated(job.tenantId, (em) =>
+      this.store.recordCalls(em, job.tenantId, recorded),
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import { FieldsmithError, type Json } from '#libs/common';
 import type { CallId } from '#libs/accounting';
-import type { LlmAnswer, LlmRequest } from '#libs/llm';
+import type { Citation, LlmAnswer, LlmRequest, ToolUse } from '#libs/llm';
 import type { ClaimedJob } from '../jobs/job.js';
 import type { PreparedCall } from './prepare-call.js';
 
@@ -45,6 +45,10 @@ export function executionRow(execution: Execution, parsed?: { value: Json; store
       max_tokens: request.maxTokens,
       temperature: request.temperature,
       response_schema: request.responseSchema?.schema,
+      tools: request.tools && toolsRow(request.tools),
+      continued: request.continuation && true,
+      // Here because they live exactly as long: what is withdrawn, purged or too old goes with the request.
+      citations: answer?.citations?.map(citationRow),
     },
     answer: answer?.text,
     value: parsed?.value,
@@ -59,6 +63,14 @@ export function executionRow(execution: Execution, parsed?: { value: Json; store
     sources: prepared.prompted.sources,
     stored: parsed?.stored ?? false,
   };
+}
+
+function toolsRow({ names, maxUses, vectorStoreIds }: ToolUse): object {
+  return { names, max_uses: maxUses, vector_store_ids: vectorStoreIds };
+}
+
+function citationRow({ fileId, ...citation }: Citation): object {
+  return { ...citation, file_id: fileId };
 }
 
 function describe(error: unknown): { code: string; message: string } {

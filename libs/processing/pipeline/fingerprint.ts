@@ -18,11 +18,11 @@ export function fingerprintOf({
   outputType,
   parserOptions,
 }: FingerprintParts): string {
-  const { model, system, messages, maxTokens, temperature, responseSchema } = request;
+  const { model, system, messages, maxTokens, temperature, responseSchema, tools } = request;
   return hashOf({
     provider,
     baseUrl,
-    request: { model, system, messages, maxTokens, temperature, responseSchema },
+    request: { model, system, messages, maxTokens, temperature, responseSchema, tools },
     outputType,
     parserOptions,
   });

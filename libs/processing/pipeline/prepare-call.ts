@@ -38,16 +38,18 @@ export class CallPreparer {
     @Inject(LLM_OPTIONS) private readonly options: LlmOptions,
   ) {}
 
-  /** @throws FieldsmithError `provider_key_missing` when nobody has a key for the provider. */
+  /** @throws FieldsmithError `provider_key_missing` when nobody has a key for the provider; `tool_unknown` */
   async prepare(em: EntityManager, tenantId: string, prompted: PromptedCall): Promise<PreparedCall> {
     const provider = this.registry.resolve({ provider: prompted.provider, model: prompted.model });
+    refuseForeignTools(provider, prompted);
     const parser = this.parsers.get(prompted.outputType);
     const [key, price] = await Promise.all([
       this.keys.resolve(em, tenantId, provider.name),
       this.prices.find(em, tenantId, provider.name, prompted.model, new Date()),
     ]);
     if (!key) throw keyMissing(provider.name);
-    const request = this.requestOf(prompted, parser);
+    const wanted = this.requestOf(prompted, parser);
+    const request = provider.asSent?.(wanted) ?? wanted;
     const { outputType, parserOptions } = prompted;
     const fingerprint = fingerprintOf({
       provider: provider.name,
@@ -68,10 +70,19 @@ export class CallPreparer {
       messages: [{ role: 'user', content: prompted.prompt }],
       maxTokens: prompted.maxTokens,
       temperature: prompted.temperature,
+      tools: prompted.tools,
       responseSchema: parser.responseSchema?.(prompted.parserOptions),
       timeoutMs: this.options.timeoutMs,
     };
   }
+}
+
+/** A default model may have changed since the field was configured. */
+function refuseForeignTools({ name, tools = [] }: LlmProvider, { tools: wanted }: PromptedCall): void {
+  const foreign = wanted?.names.find((tool) => !tools.includes(tool));
+  if (foreign === undefined) return;
+  const remedy = `take it out of allowed_tools, or name a model of a provider that has it`;
+  throw new FieldsmithError('tool_unknown', `${name} has no ${foreign}: ${remedy}.`, { status: 422 });
 }
 
 function keyMissing(provider: string): FieldsmithError {

@@ -44,6 +44,7 @@ export class ResultCache {
     const [row] = await em.query<{ id: string; answer: string; model: string }[]>(
       `SELECT id, answer, model FROM ai_executions
         WHERE tenant_id = $1 AND job_id = $2 AND fingerprint = $3 AND answer IS NOT NULL AND error_code IS NULL
+          AND stop_reason IS DISTINCT FROM 'pause'
         ORDER BY created_at DESC LIMIT 1`,
       [tenantId, jobId, fingerprint],
     );

@@ -1,7 +1,17 @@
 import fc from 'fast-check';
 import { FieldsmithError } from '#libs/common';
 import { LlmError } from '#libs/llm';
-import { BudgetWait, decideRetry, KeyPaused, pauseOf, retryDelay, StoreFailed } from './retry-policy.js';
+import {
+  BudgetWait,
+  decideRetry,
+  KeyBusy,
+  KeyFailing,
+  KeyPaused,
+  PASSING_ERRORS,
+  pauseOf,
+  retryDelay,
+  StoreFailed,
+} from './retry-policy.js';
 
 const fresh = { retryCount: 0, maxRetries: 3, baseMs: 5000, random: 0.5 };
 
@@ -39,6 +49,15 @@ describe('decideRetry', () => {
     expect(decideRetry(providerError('rate_limit', 1e9), spent)).toMatchObject({ delayMs: 60_000 });
     expect(pauseOf(providerError('rate_limit', 1e9))).toBe(3_600_000);
     expect(decideRetry(new KeyPaused(70, 'openai'), spent)).toMatchObject({ kind: 'wait', delayMs: 70 });
+    expect(decideRetry(new KeyBusy('openai:*', 'openai'), spent)).toEqual({
+      kind: 'wait',
+      reason: 'key_busy',
+      key: 'openai:*',
+      delayMs: 5000,
+      stepMs: 5000,
+    });
+    const failing = new KeyFailing('openai:*', 'openai', { inMs: 300, everyMs: 5000 }, 'it is refused.');
+    expect(decideRetry(failing, spent)).toMatchObject({ reason: 'breaker', delayMs: 300, stepMs: 5000 });
     expect(decideRetry(new BudgetWait(), spent)).toMatchObject({ kind: 'wait', reason: 'budget' });
   });
 });
@@ -59,5 +78,20 @@ describe('retryDelay', () => {
         },
       ),
     );
+  });
+});
+
+describe('PASSING_ERRORS', () => {
+  it('are those that a job is retried for, and the death of its worker', () => {
+    const kinds = ['timeout', 'connection', 'server', 'bad_answer', 'rate_limit', 'authentication'] as const;
+    const retried = kinds.filter((kind) => {
+      const error = new LlmError(kind, 'no', { billing: 'none' });
+      return decideRetry(error, fresh).kind === 'retry';
+    });
+    expect(PASSING_ERRORS).toEqual([
+      ...retried.map((kind) => `provider_${kind}`),
+      'worker_lost',
+      new StoreFailed(new Error('disk full')).code,
+    ]);
   });
 });

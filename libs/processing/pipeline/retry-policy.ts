@@ -1,5 +1,5 @@
 import { FieldsmithError } from '#libs/common';
-import { LlmError } from '#libs/llm';
+import { LlmError, type LlmErrorKind } from '#libs/llm';
 
 const MAX_DELAY_MS = 300_000;
 /** A rate limit that does not say how long. */
@@ -8,6 +8,23 @@ const MAX_PAUSE_MS = 3_600_000;
 const LOOK_AGAIN_MS = 60_000;
 /** A job that waits for other holds looks again by itself this often; a settling wakes it earlier. */
 const BUDGET_WAIT_MS = 1_000;
+
+/** The first of a key's line looks by itself this often; whoever gives a slot back calls it earlier. */
+const KEY_WAIT_MS = 5_000;
+
+const PASSING_KINDS = [
+  'timeout',
+  'connection',
+  'server',
+  'bad_answer',
+] as const satisfies readonly LlmErrorKind[];
+
+/** Codes of failures that may be gone by another day: whoever failed for one of these may be tried anew. */
+export const PASSING_ERRORS: readonly string[] = [
+  ...PASSING_KINDS.map((kind) => `provider_${kind}`),
+  'worker_lost',
+  'store_failed',
+];
 
 /** Only other calls' holds stand in the way: the job waits for the next settling and uses no retry. */
 export class BudgetWait extends FieldsmithError {
@@ -26,6 +43,33 @@ export class KeyPaused extends FieldsmithError {
   }
 }
 
+/** All slots of the provider's key that this tenant may have are taken: the job waits in line and uses no retry. */
+export class KeyBusy extends FieldsmithError {
+  constructor(
+    readonly key: string,
+    provider: string,
+  ) {
+    super('provider_key_busy', `As many calls to ${provider} are in flight as its key allows at once.`, {
+      status: 503,
+    });
+  }
+}
+
+/** The provider's key fails, and its breaker is open: the job waits until it works again and uses no retry. */
+export class KeyFailing extends FieldsmithError {
+  constructor(
+    readonly key: string,
+    provider: string,
+    /** When the key is tried next, and how often, in milliseconds. */
+    readonly probe: { inMs: number; everyMs: number },
+    reason: string,
+  ) {
+    super('provider_key_failing', `Waiting until the key for ${provider} works again: ${reason}`, {
+      status: 503,
+    });
+  }
+}
+
 /** Storing failed after a paid call: the answer is kept, and the next attempt uses it. */
 export class StoreFailed extends FieldsmithError {
   constructor(cause: unknown) {
@@ -37,9 +81,18 @@ export class StoreFailed extends FieldsmithError {
   }
 }
 
+/** Worker after worker died with the job in hand; what is left is to say so, and to store the fallback. */
+export class WorkerLost extends FieldsmithError {
+  constructor() {
+    super('worker_lost', 'The worker stopped in the middle of the job, and so did those after it.');
+  }
+}
+
 export type RetryDecision =
   | { kind: 'retry'; delayMs: number }
   | { kind: 'wait'; reason: 'budget' | 'rate_limit'; delayMs: number }
+  /** In the line of a key; `stepMs` is the time between two of it that are due by themselves. */
+  | { kind: 'wait'; reason: 'key_busy' | 'breaker'; key: string; delayMs: number; stepMs: number }
   | { kind: 'fail' };
 
 export interface RetryState {
@@ -63,6 +116,14 @@ export function retryDelay({ retryCount, baseMs, random }: Omit<RetryState, 'max
 export function decideRetry(error: unknown, state: RetryState): RetryDecision {
   if (error instanceof BudgetWait) return { kind: 'wait', reason: 'budget', delayMs: BUDGET_WAIT_MS };
   if (error instanceof KeyPaused) return rateLimited(error.pauseMs);
+  if (error instanceof KeyBusy) {
+    const { key } = error;
+    return { kind: 'wait', reason: 'key_busy', key, delayMs: KEY_WAIT_MS, stepMs: KEY_WAIT_MS };
+  }
+  if (error instanceof KeyFailing) {
+    const { key, probe } = error;
+    return { kind: 'wait', reason: 'breaker', key, delayMs: probe.inMs, stepMs: probe.everyMs };
+  }
   if (error instanceof LlmError && error.kind === 'rate_limit') {
     return rateLimited(pauseOf(error));
   }

@@ -5,14 +5,27 @@ import { HELPERS, isEmpty, isTrue, read, type Helper, type Value } from './helpe
 /** Key of the {@link Meter} in the context; no template can name it. */
 export const METER = '#meter';
 
+/** Key of the {@link Marks} in the context; no template can name it. */
+export const MARKS = '#marks';
+
+/** What stands before and after every value in a prompt whose values are marked as data. */
+export interface Marks {
+  open: string;
+  close: string;
+}
+
 /** What Handlebars runs on: the values that the template reads, under the keys that its paths name. */
 export interface ProgramContext {
   [METER]: Meter;
+  [MARKS]?: Marks;
   [key: string]: unknown;
 }
 
 /** Helper behind `{{item}}` in a loop; no template can name it. */
 export const PRINT = '#print';
+
+/** Helper around everything that is printed of values, in a program that marks them. */
+export const MARK = '#mark';
 
 /** Blocks of the language, each with one argument. Those that open a scope give what stands for `this` in it. */
 export const BLOCKS: ReadonlyMap<string, { opensScope: boolean; isLoop: boolean }> = new Map([
@@ -48,10 +61,19 @@ export function handlebarsHelpers(names: Iterable<string>): Record<string, Handl
   const helpers: Record<string, Handlebars.HelperDelegate> = {};
   for (const name of names) {
     const helper = HELPERS.get(name);
-    helpers[name] = BLOCK_HELPERS[name] ?? (helper ? delegate(helper) : print);
+    helpers[name] = BLOCK_HELPERS[name] ?? INNER_HELPERS[name] ?? delegate(helper!);
   }
   return helpers;
 }
+
+function mark(this: ProgramContext, value: unknown): string {
+  const text = value === undefined || value === null ? '' : String(value);
+  const { open, close } = this[MARKS]!;
+  return text === '' ? '' : `${open}${text}${close}`;
+}
+
+/** Helpers that no template names. */
+const INNER_HELPERS: Record<string, Handlebars.HelperDelegate> = { [PRINT]: print, [MARK]: mark };
 
 function print(this: ProgramContext, value: Value): string {
   return read(this[METER], value);

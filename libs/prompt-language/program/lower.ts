@@ -4,7 +4,7 @@ import { didYouMean, type Names } from '../prompt-scope.js';
 import type { Call, Expression } from '../syntax/expression.js';
 import { SyntaxFault, quoted, type Faults } from '../syntax/faults.js';
 import type { BlockNode, TreeNode } from '../syntax/tree.js';
-import { BLOCKS, PRINT } from './blocks.js';
+import { BLOCKS, MARK, PRINT } from './blocks.js';
 import * as nodes from './handlebars-nodes.js';
 import { HELPERS, type Form, type Helper } from './helpers.js';
 import { References, type Read } from './references.js';
@@ -20,9 +20,13 @@ export interface Program {
 /** Key of the text of `{*}` in the context. */
 export const ALL_FIELDS = '*';
 
-/** Turns the tree of a template into a Handlebars program. What does not fit is noted and left out. */
-export function lower(tree: readonly TreeNode[], names: Names, faults: Faults): Program {
-  return new Lowering(new References(names, faults), faults).program(tree);
+/**
+ * Turns the tree of a template into a Handlebars program. What does not fit is noted and left out.
+ *
+ * @param marked whether the program marks everything that it prints of values.
+ */
+export function lower(tree: readonly TreeNode[], names: Names, faults: Faults, marked = false): Program {
+  return new Lowering(new References(names, faults), faults, marked).program(tree);
 }
 
 class Lowering {
@@ -33,6 +37,7 @@ class Lowering {
   constructor(
     private readonly references: References,
     private readonly faults: Faults,
+    private readonly marked: boolean,
   ) {}
 
   program(tree: readonly TreeNode[]): Program {
@@ -52,10 +57,10 @@ class Lowering {
       case 'all':
         this.count(node.at);
         this.usesAllFields = true;
-        return nodes.printNode(nodes.contextPath([ALL_FIELDS]));
+        return this.printed(nodes.contextPath([ALL_FIELDS]));
       case 'name':
         this.count(node.at);
-        return nodes.printNode(nodes.contextPath([this.references.read(node.name, node.at, 'text')]));
+        return this.printed(nodes.contextPath([this.references.read(node.name, node.at, 'text')]));
       case 'print':
         return this.print(node.expression);
       case 'block':
@@ -67,8 +72,17 @@ class Lowering {
     const helper = this.helperWithoutArguments(expression);
     if (helper) throw wrongCount(expression.at, helper);
     const value = this.expression(expression, 'text');
-    if (value.type === 'PathExpression') return nodes.printNode(value as hbs.AST.PathExpression);
+    if (value.type === 'PathExpression') return this.printed(value as hbs.AST.PathExpression);
     if (value.type !== 'SubExpression') return nodes.contentNode((value as hbs.AST.StringLiteral).value);
+    return this.printed(value as hbs.AST.SubExpression);
+  }
+
+  private printed(value: hbs.AST.PathExpression | hbs.AST.SubExpression): hbs.AST.Statement {
+    if (this.marked) {
+      this.helpers.add(MARK);
+      return nodes.printNode(nodes.namePath(MARK), [value]);
+    }
+    if (value.type === 'PathExpression') return nodes.printNode(value as hbs.AST.PathExpression);
     const { path, params } = value as hbs.AST.SubExpression;
     return nodes.printNode(path, params);
   }

@@ -35,9 +35,10 @@ export class FieldAdmin {
       await requireTargets(em, principal.tenantId, [field], alone);
       await insertFields(em, principal.tenantId, pipelineId, [field]);
       const after = { ...before, fields: [...before.fields, field] };
-      if (dto.ai_config) await this.configs.save(em, principal, after, field.slug, dto.ai_config);
-      else await this.configs.pipelineChanged(em, principal, after);
-      return this.show(em, principal.tenantId, after, field.slug);
+      const warnings =
+        dto.ai_config && (await this.configs.save(em, principal, after, field.slug, dto.ai_config));
+      if (!dto.ai_config) await this.configs.pipelineChanged(em, principal, after);
+      return this.show(em, principal.tenantId, after, field.slug, warnings);
     });
   }
 
@@ -51,8 +52,8 @@ export class FieldAdmin {
       if (changed.options.pipeline_id !== field.options.pipeline_id) throw movedRelation();
       await updateField(em, principal.tenantId, pipelineId, changed);
       const after = { ...before, fields: before.fields.map((other) => (other === field ? changed : other)) };
-      await this.tellPlugin(em, principal, after, field, changed, dto);
-      return this.show(em, principal.tenantId, after, slug);
+      const warnings = await this.tellPlugin(em, principal, after, field, changed, dto);
+      return this.show(em, principal.tenantId, after, slug, warnings);
     });
   }
 
@@ -84,12 +85,14 @@ export class FieldAdmin {
     field: CrmField,
     changed: CrmField,
     dto: FieldChangesDto,
-  ): Promise<void> {
+  ): Promise<string[] | undefined> {
     if (changed.sensitive && !field.sensitive) {
       await this.configs.fieldMadeSensitive(em, principal, after, field.slug);
     }
-    if (dto.ai_config) await this.configs.save(em, principal, after, field.slug, dto.ai_config);
+    const warnings =
+      dto.ai_config && (await this.configs.save(em, principal, after, field.slug, dto.ai_config));
     await this.configs.pipelineChanged(em, principal, after);
+    return warnings;
   }
 
   private async show(
@@ -97,9 +100,11 @@ export class FieldAdmin {
     tenantId: string,
     pipeline: Pipeline,
     slug: string,
+    warnings: string[] | undefined,
   ): Promise<FieldView> {
     const { fields } = await this.views.show(em, tenantId, pipeline);
-    return fields.find((field) => field.slug === slug) as FieldView;
+    const view = fields.find((field) => field.slug === slug) as FieldView;
+    return warnings ? { ...view, warnings } : view;
   }
 }
 

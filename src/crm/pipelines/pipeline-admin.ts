@@ -75,8 +75,8 @@ export class PipelineAdmin {
       await requireTargets(em, tenantId, fields, inList);
       await insertFields(em, tenantId, id, fields);
       const pipeline = (await this.catalog.find(em, tenantId, id)) as Pipeline;
-      await this.saveConfigs(em, principal, pipeline, dtos, fields);
-      return this.views.show(em, tenantId, pipeline);
+      const warnings = await this.saveConfigs(em, principal, pipeline, dtos, fields);
+      return withWarnings(await this.views.show(em, tenantId, pipeline), warnings);
     });
     return orSlugTaken(added);
   }
@@ -109,17 +109,21 @@ export class PipelineAdmin {
     pipeline: Pipeline,
     dtos: FieldDto[],
     fields: CrmField[],
-  ): Promise<void> {
+  ): Promise<ReadonlyMap<string, string[]>> {
+    const warnings = new Map<string, string[]>();
     const errors: ErrorDetail[] = [];
     for (const [n, { slug }] of fields.entries()) {
       const config = dtos[n]?.ai_config;
       if (!config) continue;
-      await this.configs.save(em, principal, pipeline, slug, config).catch((error: unknown) => {
+      try {
+        warnings.set(slug, await this.configs.save(em, principal, pipeline, slug, config));
+      } catch (error) {
         if (!(error instanceof InvalidInputError)) throw error;
         errors.push(...error.errors.map(({ path, message }) => ({ path: inList(n) + path, message })));
-      });
+      }
     }
     if (errors.length > 0) throw new InvalidInputError(errors);
+    return warnings;
   }
 
   private async freeSlug(em: EntityManager, tenantId: string, name: string): Promise<string> {
@@ -134,4 +138,12 @@ export class PipelineAdmin {
     const message = `Relations point into this pipeline: remove ${names} first.`;
     throw new FieldsmithError('pipeline_in_use', message, { status: 409 });
   }
+}
+
+function withWarnings(view: PipelineView, warnings: ReadonlyMap<string, string[]>): PipelineView {
+  const fields = view.fields.map((field) => {
+    const own = warnings.get(field.slug);
+    return own ? { ...field, warnings: own } : field;
+  });
+  return { ...view, fields };
 }

@@ -14,6 +14,8 @@ export interface FieldView {
   options: FieldOptions;
   sensitive: boolean;
   ai_config?: Record<string, Json>;
+  /** What the admin should know of the configuration that was saved just now. */
+  warnings?: string[];
 }
 
 /** A pipeline as the API shows it. */

@@ -46,7 +46,12 @@ describe('InProcessDelivery', () => {
     await delivery.start(handler, () => undefined);
     await delivery.deliver(LANE.interactive, hints('e', 4));
     let stopped = false;
-    const stopping = delivery.stop(60_000).then(() => (stopped = true));
+    const left: string[] = [];
+    const stopping = delivery
+      .stop(60_000, (given) => Promise.resolve(void left.push(...given.map(({ jobId }) => jobId))))
+      .then(() => (stopped = true));
+    expect(left).toEqual(['e2', 'e3']);
+    await expect(delivery.deliver(LANE.interactive, hints('late', 1))).rejects.toThrow('no more');
     expect(delivery.room(LANE.interactive)).toBe(0);
     started[0]!.end();
     await settled();
@@ -54,6 +59,34 @@ describe('InProcessDelivery', () => {
     started[1]!.end();
     await stopping;
     expect(started).toHaveLength(2);
+  });
+
+  it('says in advance what it would work on at once, and takes back what it has not begun', async () => {
+    const { started, handler } = controlled();
+    const delivery = new InProcessDelivery(5);
+    await delivery.start(handler, () => undefined);
+    await delivery.deliver(LANE.backfill, hints('b', 4));
+    expect([delivery.free(LANE.backfill), delivery.free(LANE.interactive)]).toEqual([false, true]);
+    await delivery.deliver(LANE.interactive, hints('e', 1));
+    expect(delivery.free(LANE.interactive)).toBe(false);
+    await delivery.deliver(LANE.interactive, hints('late', 2));
+    expect(delivery.takeBack(LANE.interactive)).toEqual(hints('late', 2));
+    started[0]!.end();
+    await settled();
+    expect(started).toHaveLength(5);
+    expect(delivery.free(LANE.backfill)).toBe(true);
+  });
+
+  it('takes hints in larger batches once jobs turn out to be short', async () => {
+    const delivery = new InProcessDelivery(10);
+    await delivery.start(
+      () => Promise.resolve(),
+      () => undefined,
+    );
+    expect(delivery.room(LANE.interactive)).toBe(20);
+    await delivery.deliver(LANE.interactive, hints('e', 100));
+    for (let i = 0; i < 100; i += 1) await settled();
+    expect(delivery.room(LANE.interactive)).toBe(50);
   });
 
   it('goes on after a handler that throws', async () => {

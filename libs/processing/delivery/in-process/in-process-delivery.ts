@@ -1,10 +1,19 @@
 import { Logger } from '@nestjs/common';
 import { loggableError } from '#libs/common';
 import { LANE, type JobHint, type Lane } from '../../jobs/job.js';
+import { jobLine } from '../../telemetry/job-line.js';
 import type { Delivery, HintHandler } from '../delivery.js';
 
-/** Hints that wait in memory for each slot, so that a slot that gets free has its next job at once. */
-const WAITING_PER_SLOT = 1;
+/** Hints that wait in memory for each slot, at most, and when more are asked for: a slot that gets free has its next job at once. */
+const DEPTH = { waiting: 1, refill: 0.5 };
+/**
+ * While jobs are short hints come in larger batches: asking for each job alone took 0.3 ms of the database's time a job.
+ * Behind long ones a new edit would wait for as many rounds.
+ */
+const DEPTH_OF_SHORT = { waiting: 4, refill: 1 };
+const SHORT_MS = 200;
+/** How much the last job counts in how long jobs take. */
+const WEIGHT = 0.1;
 
 /**
  * Delivery within one process: two queues in memory and a number of slots. Backfill may use four fifths of the slots, so
@@ -19,6 +28,7 @@ export class InProcessDelivery implements Delivery {
   private onRoom: () => void = () => undefined;
   private idle: (() => void) | undefined;
   private stopped = false;
+  private usualMs = 1_000;
 
   /** @param slots jobs worked on at once, at least 1. */
   constructor(private readonly slots: number) {
@@ -27,11 +37,16 @@ export class InProcessDelivery implements Delivery {
 
   room(lane: Lane): number {
     if (this.stopped) return 0;
-    return Math.max(0, this.slots * (1 + WAITING_PER_SLOT) - this.running[lane] - this.queues[lane].length);
+    return Math.max(0, this.slots * (1 + this.depth.waiting) - this.running[lane] - this.queues[lane].length);
+  }
+
+  isLow(lane: Lane): boolean {
+    return this.queues[lane].length <= this.slots * this.depth.refill;
   }
 
   deliver(lane: Lane, hints: JobHint[]): Promise<void> {
-    if (!this.stopped) this.queues[lane].push(...hints);
+    if (this.stopped) return Promise.reject(new Error('This process takes no more jobs.'));
+    this.queues[lane].push(...hints);
     this.pump();
     return Promise.resolve();
   }
@@ -43,10 +58,26 @@ export class InProcessDelivery implements Delivery {
     return Promise.resolve();
   }
 
-  async stop(drainMs: number): Promise<void> {
+  /**
+   * Whether a hint of this lane would be worked on at once.
+   *
+   * @param editsWait whether edits wait elsewhere, before which backfill has just its share.
+   */
+  free(lane: Lane, editsWait = false): boolean {
+    const backfill = editsWait ? this.share : this.slots - this.share;
+    const most = lane === LANE.backfill ? backfill : this.slots;
+    return this.queues[lane].length === 0 && this.running[lane] < most && this.total() < this.slots;
+  }
+
+  /** Takes back what was not begun. */
+  takeBack(lane: Lane): JobHint[] {
+    return this.queues[lane].splice(0);
+  }
+
+  async stop(drainMs: number, giveBack: (hints: JobHint[]) => Promise<void>): Promise<void> {
     this.stopped = true;
-    this.queues[LANE.interactive].length = 0;
-    this.queues[LANE.backfill].length = 0;
+    const left = [...this.takeBack(LANE.interactive), ...this.takeBack(LANE.backfill)];
+    if (left.length > 0) await giveBack(left);
     if (this.total() === 0) return;
     const drained = new Promise<void>((resolve) => (this.idle = resolve));
     let timer: NodeJS.Timeout | undefined;
@@ -65,15 +96,22 @@ export class InProcessDelivery implements Delivery {
   }
 
   private async work(lane: Lane, hint: JobHint, handler: HintHandler): Promise<void> {
+    const started = performance.now();
     try {
       await handler(lane, hint);
     } catch (error) {
-      this.logger.error({ jobId: hint.jobId, tenantId: hint.tenantId, err: loggableError(error) });
+      const job = { id: hint.jobId, tenantId: hint.tenantId };
+      this.logger.error(jobLine(job, 'the hint was not worked on', { err: loggableError(error) }));
     }
     this.running[lane] -= 1;
+    this.usualMs += WEIGHT * (performance.now() - started - this.usualMs);
     if (this.stopped && this.total() === 0) this.idle?.();
     this.pump();
-    if (this.queues[lane].length <= this.slots / 2) this.onRoom();
+    if (this.isLow(lane)) this.onRoom();
+  }
+
+  private get depth(): typeof DEPTH {
+    return this.usualMs < SHORT_MS ? DEPTH_OF_SHORT : DEPTH;
   }
 
   private next(): Lane | undefined {

@@ -1,0 +1,20 @@
+import { Injectable } from '@nestjs/common';
+import { InjectDataSource } from '@nestjs/typeorm';
+import { DataSource } from 'typeorm';
+
+const MONTHS_AHEAD = 3;
+
+/** The partitions of the ledger. */
+@Injectable()
+export class LedgerMonths {
+  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+
+  /** Makes those of this month and the months ahead that are missing. @returns how many it made. */
+  async ensure(): Promise<number> {
+    const [row] = await this.dataSource.query<{ made: number }[]>(
+      'SELECT ai_ensure_ledger_months(current_date, $1) AS made',
+      [MONTHS_AHEAD],
+    );
+    return row!.made;
+  }
+}

@@ -1,0 +1,97 @@
+import { jest } from '@jest/globals';
+import { EventEmitter } from 'node:events';
+import { Metrics } from '#libs/common';
+import type { Cursor, EventLog, EventPage } from './event-log.js';
+import { EventStream } from './event-stream.js';
+import type { Wakeups } from './wakeups.js';
+
+const START: Cursor = { xid: '1', seq: '-1' };
+
+/** A log whose answers the test gives. */
+class HeldLog {
+  readonly ends: ((cursor: Cursor) => void)[] = [];
+  readonly reads: ((page: EventPage) => void)[] = [];
+  end = () => new Promise<Cursor>((resolve) => this.ends.push(resolve));
+  find = () => Promise.resolve(undefined);
+  read = () => new Promise<EventPage>((resolve) => this.reads.push(resolve));
+}
+
+/** What a browser has open. */
+class Screen extends EventEmitter {
+  readonly written: string[] = [];
+  ended = false;
+  write = (text: string): boolean => this.written.push(text) > 0;
+  end = (): void => void (this.ended = true);
+}
+
+/** Counts the real intervals that are set and not cleared from now on. */
+function watchTimers(): () => number {
+  const set = jest.spyOn(globalThis, 'setInterval');
+  const clear = jest.spyOn(globalThis, 'clearInterval');
+  return () => {
+    const cleared = new Set<unknown>(clear.mock.calls.map(([timer]) => timer));
+    return set.mock.results.filter(({ value }) => !cleared.has(value)).length;
+  };
+}
+
+describe('EventStream', () => {
+  let log: HeldLog;
+  let followers: Set<unknown>;
+  let stream: EventStream;
+  let screen: Screen;
+  let timers: () => number;
+
+  beforeEach(() => {
+    log = new HeldLog();
+    followers = new Set();
+    screen = new Screen();
+    const wakeups = {
+      subscribe: (_topic: string, listener: unknown) => {
+        followers.add(listener);
+        return () => followers.delete(listener);
+      },
+    };
+    stream = new EventStream(log as unknown as EventLog, wakeups as unknown as Wakeups, new Metrics());
+    timers = watchTimers();
+  });
+
+  afterEach(() => jest.restoreAllMocks());
+
+  /** What is left of readers: those that are woken, timers that run, and whoever a shutdown would still end. */
+  function left(): object {
+    stream.beforeApplicationShutdown();
+    return { followers: followers.size, timers: timers(), ended: screen.ended };
+  }
+
+  it('keeps a reader while its screen is open, and ends it at shutdown', async () => {
+    const opening = stream.open('acme', screen);
+    log.ends[0]!(START);
+    await opening;
+    expect(screen.written).toEqual([': connected\n\n']);
+    expect(followers.size).toBe(1);
+    expect(timers()).toBe(2);
+    expect(left()).toEqual({ followers: 0, timers: 0, ended: true });
+  });
+
+  it('leaves no reader behind where the screen closes while its stream opens', async () => {
+    const opening = stream.open('acme', screen, '7-7');
+    await Promise.resolve();
+    screen.emit('close');
+    log.ends[0]!(START);
+    await opening;
+    expect(screen.written).toEqual([]);
+    expect(log.reads).toEqual([]);
+    expect(left()).toEqual({ followers: 0, timers: 0, ended: false });
+  });
+
+  it('leaves no reader behind where the screen closes while events are read, and writes no more', async () => {
+    const opening = stream.open('acme', screen);
+    log.ends[0]!(START);
+    await opening;
+    screen.emit('close');
+    log.reads[0]!({ events: [{ id: '2-1', type: 'record.updated', payload: {} }], heldBack: true });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(screen.written).toEqual([': connected\n\n']);
+    expect(left()).toEqual({ followers: 0, timers: 0, ended: false });
+  });
+});

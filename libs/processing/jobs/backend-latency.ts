@@ -1,0 +1,28 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { DELIVERY, type Delivery } from '../delivery/delivery.js';
+
+/** Milliseconds that what the workers are built on takes to answer. */
+export interface BackendLatency {
+  postgres_ms: number;
+  /** `null` where it does not answer; absent where delivery needs none. */
+  redis_ms?: number | null;
+}
+
+/** Measures one round trip to each. */
+@Injectable()
+export class BackendLatencies {
+  constructor(@Inject(DELIVERY) private readonly delivery: Delivery) {}
+
+  async measure(em: EntityManager): Promise<BackendLatency> {
+    const postgres_ms = await milliseconds(em.query('SELECT 1'));
+    if (!this.delivery.ping) return { postgres_ms };
+    return { postgres_ms, redis_ms: await milliseconds(this.delivery.ping()).catch(() => null) };
+  }
+}
+
+async function milliseconds(answer: Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await answer;
+  return Math.round((performance.now() - started) * 100) / 100;
+}

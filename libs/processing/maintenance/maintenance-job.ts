@@ -1,0 +1,33 @@
+/** What a run did, in numbers by name. */
+export type MaintenanceResult = Record<string, number>;
+
+/**
+ * Called between batches: keeps the lease of the run.
+ *
+ * @throws MaintenanceEnded when the run is another's by now, or the process is about to stop.
+ */
+export type KeepOn = () => Promise<void>;
+
+/**
+ * Housekeeping that one process at a time does, on a schedule and on command. A run may end at any batch and is begun
+ * anew, so each batch is a transaction of its own and doing it twice changes nothing.
+ */
+export interface MaintenanceJob {
+  /** Names it in commands, logs and metrics. */
+  readonly name: string;
+  /** Milliseconds from the end of a run to the next one. */
+  readonly everyMs: number;
+  /** Milliseconds after which a run that said nothing is taken for dead; longer than any batch. */
+  readonly leaseMs: number;
+  run(keepOn: KeepOn): Promise<MaintenanceResult>;
+}
+
+/** Nest token of the list of all {@link MaintenanceJob}s. */
+export const MAINTENANCE_JOBS = Symbol('MAINTENANCE_JOBS');
+
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+export const DAY_MS = 24 * HOUR_MS;
+
+/** The run ends before its work does; what is left is the next run's. */
+export class MaintenanceEnded extends Error {}

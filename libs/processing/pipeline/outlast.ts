@@ -1,0 +1,24 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { isDatabaseAway } from '#libs/tenants';
+
+const AGAIN_MS = 200;
+/** A restart takes seconds; who waits longer keeps a slot, and nothing could be done with it anyway. */
+const PATIENCE_MS = 60_000;
+
+/**
+ * Does the work again and again while the database is away, for at most a minute. Whether the try before was carried out is
+ * not known, so the work must be such that doing it twice does no harm.
+ *
+ * @param work is told which try it is, from 1 on.
+ */
+export async function outlast<T>(work: (tries: number) => Promise<T>): Promise<T> {
+  const late = performance.now() + PATIENCE_MS;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work(tries);
+    } catch (error) {
+      if (!isDatabaseAway(error) || performance.now() > late) throw error;
+      await wait(AGAIN_MS);
+    }
+  }
+}
