@@ -32,8 +32,7 @@ const TABLES = `
   ALTER TABLE ai_jobs ADD COLUMN auto_retries smallint NOT NULL DEFAULT 0;
 
   -- Rows that few jobs have: what the maintenance looks for is found without reading all others.
-  CREATE INDEX ai_jobs_failed ON ai_jobs (tenant_id, completed_at) WHERE status = 'failed';
-  CREATE INDEX ai_jobs_unchanged ON ai_jobs (tenant_id, completed_at) WHERE status = 'completed' AND outcome = 'unchanged';
+  CREATE INDEX ai_jobs_of_maintenance ON ai_jobs (tenant_id, completed_at) WHERE status = 'failed' OR outcome = 'unchanged';
   CREATE INDEX ai_ledger_unconfirmed ON ai_ledger (tenant_id, job_id) WHERE entry IN ('unconfirmed', 'unconfirmed_released');`;
 
 const WORKERS = `
@@ -211,7 +210,7 @@ export class Operations1700000008000 implements MigrationInterface {
       DROP FUNCTION ${FUNCTIONS.join(', ')};
       REVOKE SELECT ON migrations FROM fieldsmith_system;
       DROP TABLE ai_workers, ai_maintenance;
-      DROP INDEX ai_jobs_failed, ai_jobs_unchanged, ai_ledger_unconfirmed;
+      DROP INDEX ai_jobs_of_maintenance, ai_ledger_unconfirmed;
       ALTER TABLE ai_jobs DROP COLUMN auto_retries;
       ${EARLIER}`);
     for (const signature of ['ai_drop_old_events(interval)', 'ai_clear_old_work(int)'])

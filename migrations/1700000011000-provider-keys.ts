@@ -23,9 +23,7 @@ const TABLES = `
 
   -- Those who wait in line for a key, and those who were called to it; jobs of keys without a limit are in neither.
   CREATE INDEX ai_jobs_key_line ON ai_jobs (wait_key, tenant_id, lane, priority, run_after)
-    WHERE wait_key IS NOT NULL AND status = 'pending' AND wait_reason IS NOT NULL;
-  CREATE INDEX ai_jobs_key_called ON ai_jobs (wait_key, tenant_id)
-    WHERE wait_key IS NOT NULL AND completed_at IS NULL AND (status = 'processing' OR wait_reason IS NULL);`;
+    WHERE wait_key IS NOT NULL AND completed_at IS NULL;`;
 
 /** What the functions that look across tenants need to see, and no more: never the keys themselves. */
 const ACCESS = `
@@ -41,10 +39,10 @@ const ACCESS = `
 
 /** Tenants with jobs in the line of key `p_key`: stepped through by the index, so that long lines cost nothing. */
 const LINE = `line(t) AS (
-      (SELECT j.tenant_id FROM ai_jobs j WHERE j.wait_key = p_key AND j.status = 'pending' AND j.wait_reason IS NOT NULL
+      (SELECT j.tenant_id FROM ai_jobs j WHERE j.wait_key = p_key AND j.completed_at IS NULL AND j.status = 'pending' AND j.wait_reason IS NOT NULL
         ORDER BY j.tenant_id LIMIT 1)
       UNION ALL
-      SELECT (SELECT j.tenant_id FROM ai_jobs j WHERE j.wait_key = p_key AND j.status = 'pending'
+      SELECT (SELECT j.tenant_id FROM ai_jobs j WHERE j.wait_key = p_key AND j.completed_at IS NULL AND j.status = 'pending'
                  AND j.wait_reason IS NOT NULL AND j.tenant_id > line.t ORDER BY j.tenant_id LIMIT 1)
         FROM line WHERE line.t IS NOT NULL
     )`;
@@ -105,11 +103,11 @@ const JOIN_LINE = `
     SELECT greatest(j.run_after, max(o.run_after)), coalesce(bool_or(o.run_after < j.run_after + v_step / 2), false)
       INTO v_end, v_near FROM (
         (SELECT o.run_after FROM ai_jobs o WHERE o.wait_key = j.wait_key AND o.tenant_id = j.tenant_id AND o.lane = j.lane
-            AND o.priority = j.priority AND o.status = 'pending' AND o.wait_reason IS NOT NULL AND o.id <> j.id
+            AND o.priority = j.priority AND o.completed_at IS NULL AND o.status = 'pending' AND o.wait_reason IS NOT NULL AND o.id <> j.id
           ORDER BY o.run_after LIMIT 1)
         UNION ALL
         (SELECT o.run_after FROM ai_jobs o WHERE o.wait_key = j.wait_key AND o.tenant_id = j.tenant_id AND o.lane = j.lane
-            AND o.priority = j.priority AND o.status = 'pending' AND o.wait_reason IS NOT NULL AND o.id <> j.id
+            AND o.priority = j.priority AND o.completed_at IS NULL AND o.status = 'pending' AND o.wait_reason IS NOT NULL AND o.id <> j.id
           ORDER BY o.run_after DESC LIMIT 1)) o;
     IF v_near THEN
       v_end := v_end + v_step;
@@ -156,7 +154,7 @@ const CALL_NEXT = `
     PERFORM set_config('synchronous_commit', 'off', true);
     -- Looked at first without the lock: mostly nobody waits.
     IF NOT EXISTS (SELECT FROM ai_jobs j
-        WHERE j.wait_key = p_key AND j.status = 'pending' AND j.wait_reason IS NOT NULL) THEN RETURN; END IF;
+        WHERE j.wait_key = p_key AND j.completed_at IS NULL AND j.status = 'pending' AND j.wait_reason IS NOT NULL) THEN RETURN; END IF;
     PERFORM pg_advisory_xact_lock(7463822, hashtext(p_key));
     IF p_owner <> '*' THEN
       SELECT max_concurrency INTO v_limit FROM ai_provider_keys WHERE tenant_id = p_owner AND provider = p_provider;
@@ -173,7 +171,7 @@ const CALL_NEXT = `
         UPDATE ai_jobs j SET wait_reason = NULL, wait_key = NULL, error_code = NULL, error_message = NULL,
             run_after = clock_timestamp()
          WHERE (j.tenant_id, j.id) IN (SELECT w.tenant_id, w.id FROM ai_jobs w
-           WHERE w.wait_key = p_key AND w.status = 'pending' AND w.wait_reason IS NOT NULL
+           WHERE w.wait_key = p_key AND w.completed_at IS NULL AND w.status = 'pending' AND w.wait_reason IS NOT NULL
            ORDER BY w.tenant_id, w.lane, w.priority, w.run_after LIMIT 1000 FOR UPDATE SKIP LOCKED)
         RETURNING j.tenant_id
       ) SELECT DISTINCT f.tenant_id FROM freed f;
@@ -181,7 +179,7 @@ const CALL_NEXT = `
     ELSE
       UPDATE ai_jobs j SET wait_reason = 'key_busy', error_code = NULL, error_message = NULL
        WHERE (j.tenant_id, j.id) IN (SELECT w.tenant_id, w.id FROM ai_jobs w
-         WHERE w.wait_key = p_key AND w.status = 'pending' AND w.wait_reason = 'breaker' FOR UPDATE SKIP LOCKED);
+         WHERE w.wait_key = p_key AND w.completed_at IS NULL AND w.status = 'pending' AND w.wait_reason = 'breaker' FOR UPDATE SKIP LOCKED);
     END IF;
     LOOP
       SELECT v_limit - coalesce(sum(u.used), 0) INTO v_free FROM ai_key_use(p_key, NULL) u;
@@ -193,7 +191,7 @@ const CALL_NEXT = `
       SELECT line.t INTO tenant_id
         FROM line CROSS JOIN active LEFT JOIN used ON used.tenant_id = line.t
         CROSS JOIN LATERAL (SELECT j.run_after FROM ai_jobs j
-          WHERE j.wait_key = p_key AND j.tenant_id = line.t AND j.status = 'pending' AND j.wait_reason IS NOT NULL
+          WHERE j.wait_key = p_key AND j.tenant_id = line.t AND j.completed_at IS NULL AND j.status = 'pending' AND j.wait_reason IS NOT NULL
           ORDER BY j.lane, j.priority, j.run_after LIMIT 1) head
        WHERE coalesce(used.used, 0) < greatest(1, v_limit / active.n)
        ORDER BY coalesce(used.used, 0), head.run_after LIMIT 1;
@@ -202,13 +200,13 @@ const CALL_NEXT = `
       v_id := NULL;
       IF nextval('ai_key_turns') % 5 = 0 THEN
         SELECT j.id INTO v_id FROM ai_jobs j
-         WHERE j.wait_key = p_key AND j.tenant_id = ai_call_next.tenant_id AND j.lane = 1 AND j.status = 'pending'
+         WHERE j.wait_key = p_key AND j.tenant_id = ai_call_next.tenant_id AND j.lane = 1 AND j.completed_at IS NULL AND j.status = 'pending'
            AND j.wait_reason IS NOT NULL
          ORDER BY j.priority, j.run_after LIMIT 1 FOR UPDATE SKIP LOCKED;
       END IF;
       IF v_id IS NULL THEN
         SELECT j.id INTO v_id FROM ai_jobs j
-         WHERE j.wait_key = p_key AND j.tenant_id = ai_call_next.tenant_id AND j.status = 'pending' AND j.wait_reason IS NOT NULL
+         WHERE j.wait_key = p_key AND j.tenant_id = ai_call_next.tenant_id AND j.completed_at IS NULL AND j.status = 'pending' AND j.wait_reason IS NOT NULL
          ORDER BY j.lane, j.priority, j.run_after LIMIT 1 FOR UPDATE SKIP LOCKED;
       END IF;
       EXIT WHEN v_id IS NULL;
@@ -223,10 +221,10 @@ const LINES = `
   LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     WITH RECURSIVE keys(key) AS (
       (SELECT j.wait_key FROM ai_jobs j
-        WHERE j.wait_key IS NOT NULL AND j.status = 'pending' AND j.wait_reason IS NOT NULL ORDER BY 1 LIMIT 1)
+        WHERE j.wait_key IS NOT NULL AND j.completed_at IS NULL AND j.status = 'pending' AND j.wait_reason IS NOT NULL ORDER BY 1 LIMIT 1)
       UNION ALL
       SELECT (SELECT j.wait_key FROM ai_jobs j
-               WHERE j.wait_key > keys.key AND j.status = 'pending' AND j.wait_reason IS NOT NULL ORDER BY 1 LIMIT 1)
+               WHERE j.wait_key > keys.key AND j.completed_at IS NULL AND j.status = 'pending' AND j.wait_reason IS NOT NULL ORDER BY 1 LIMIT 1)
         FROM keys WHERE keys.key IS NOT NULL
     ) SELECT key FROM keys WHERE key IS NOT NULL
   $$;`;
@@ -268,7 +266,7 @@ export class ProviderKeys1700000011000 implements MigrationInterface {
       DROP POLICY system_rows ON ai_key_pauses;
       REVOKE ALL ON ai_key_pauses FROM fieldsmith_system;
       REVOKE SELECT (tenant_id, provider, max_concurrency) ON ai_provider_keys FROM fieldsmith_system;
-      DROP INDEX ai_jobs_key_line, ai_jobs_key_called;
+      DROP INDEX ai_jobs_key_line;
       DROP TABLE ai_key_breakers;
       DROP SEQUENCE ai_key_turns;
       ALTER TABLE ai_provider_keys DROP COLUMN max_concurrency`);

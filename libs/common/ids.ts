@@ -1,8 +1,35 @@
+import { randomFillSync } from 'node:crypto';
 import { v7 } from 'uuid';
 
-/** A new identifier: a UUID version 7, so that ids sort by the time they were made. */
+const ID_BYTES = 16;
+/** Randomness for 256 ids: asked for one by one, it is most of what an id costs. */
+const random = new Uint8Array(256 * ID_BYTES);
+let used = random.length;
+/** What the last id was made of, so that ids of one millisecond sort too. */
+let msecs = 0;
+let seq = 0;
+
+/** A new identifier: a UUID version 7, so that ids of one process sort by the order in which they were made. */
 export function newId(): string {
-  return v7();
+  const own = nextRandom();
+  const now = Date.now();
+  if (now > msecs) {
+    msecs = now;
+    seq = new DataView(own.buffer, own.byteOffset).getUint32(0) >>> 1;
+  } else {
+    seq = (seq + 1) | 0;
+    if (seq === 0) msecs++;
+  }
+  return v7({ random: own, msecs, seq });
+}
+
+function nextRandom(): Uint8Array {
+  if (used === random.length) {
+    randomFillSync(random);
+    used = 0;
+  }
+  used += ID_BYTES;
+  return random.subarray(used - ID_BYTES, used);
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;

@@ -124,7 +124,7 @@ export class TenantTransactions {
 function isPassing(error: unknown): boolean {
   if (!(error instanceof QueryFailedError)) return false;
   const { code, constraint } = error.driverError as { code?: string; constraint?: string };
-  return code === '40P01' || code === '40001' || (code === '23505' && constraint === 'ai_jobs_one_pending');
+  return code === '40P01' || code === '40001' || (code === '23505' && constraint === 'ai_jobs_open');
 }
 
 /** A utility statement: no plan, no row to send back. `SELECT set_config` took 25 µs more of each transaction. */

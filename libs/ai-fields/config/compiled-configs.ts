@@ -71,16 +71,21 @@ export class CompiledConfigs {
   }
 }
 
+/** Settings are read anew as new objects, so that what was made of one holds for as long as it lives. */
+const settingsKeys = new WeakMap<TenantSettings, string>();
+
 function cacheKey(tenantId: string, pipelineId: string, version: string, settings: TenantSettings): string {
-  const { deniedFields, defaultModel, defaultMaxTokens, defaultTemperature, enableTools } = settings;
-  return JSON.stringify([
-    tenantId,
-    pipelineId,
-    version,
-    deniedFields,
-    defaultModel,
-    defaultMaxTokens,
-    defaultTemperature,
-    enableTools,
-  ]);
+  let ofSettings = settingsKeys.get(settings);
+  if (ofSettings === undefined) {
+    const { deniedFields, defaultModel, defaultMaxTokens, defaultTemperature, enableTools } = settings;
+    ofSettings = JSON.stringify([
+      deniedFields,
+      defaultModel,
+      defaultMaxTokens,
+      defaultTemperature,
+      enableTools,
+    ]);
+    settingsKeys.set(settings, ofSettings);
+  }
+  return JSON.stringify([tenantId, pipelineId, version, ofSettings]);
 }

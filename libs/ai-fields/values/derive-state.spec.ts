@@ -1,15 +1,15 @@
 import type { CompiledField } from '../config/compile-field.js';
 import { deriveState } from './derive-state.js';
-import type { ValueRow } from './value-row.js';
+import type { ShownValueRow } from './value-row.js';
 
 const field = { configHash: 'c', promptHash: 'p' } as CompiledField;
 const row = {
-  generated_at: new Date(0),
+  generated_at: new Date(0).toISOString(),
   inputs_hash: 'i',
   config_hash: 'c',
   prompt_hash: 'p',
   overridden: false,
-} as ValueRow;
+} as ShownValueRow;
 
 describe('deriveState', () => {
   it('is empty, then ready', () => {

@@ -29,11 +29,10 @@ export const VALUE_COLUMNS = `v.record_id, v.field, v.revision, v.generated, v.g
   v.inputs_hash, v.prompt_hash, v.config_hash, v.model, v.cost_nano, v.sources, v.override IS NOT NULL AS overridden, v.override,
   v.override_sources, v.feedback, v.feedback_comment`;
 
-/** What is shown of a value: what its state is derived from, and how it was made. */
-export type ShownValueRow = Pick<
+/** What is shown of a value, as JSON tells it: what its state is derived from, and how it was made. */
+export interface ShownValueRow extends Pick<
   ValueRow,
   | 'generated'
-  | 'generated_at'
   | 'execution_id'
   | 'inputs_hash'
   | 'prompt_hash'
@@ -44,11 +43,13 @@ export type ShownValueRow = Pick<
   | 'overridden'
   | 'override_sources'
   | 'feedback'
->;
+> {
+  generated_at: string | null;
+}
 
 /** The columns of a {@link ShownValueRow}; the generated value only where a person's own stands in its place. */
 export const SHOWN_COLUMNS = `CASE WHEN v.override IS NOT NULL THEN v.generated END AS generated, v.generated_at, v.execution_id,
-  v.inputs_hash, v.prompt_hash, v.config_hash, v.model, v.cost_nano, v.sources, v.override IS NOT NULL AS overridden,
+  v.inputs_hash, v.prompt_hash, v.config_hash, v.model, v.cost_nano::text, v.sources, v.override IS NOT NULL AS overridden,
   v.override_sources, v.feedback`;
 
 /** The AI values of some records. */
