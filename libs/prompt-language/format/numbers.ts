@@ -29,8 +29,9 @@ const MINOR_DIGITS = new Map([
 export function plainNumber(value: number): string {
   if (!Number.isFinite(value)) return '';
   const text = String(value);
-  const [mantissa = '', exponent] = text.split('e');
-  if (exponent === undefined) return text;
+  const at = text.indexOf('e');
+  if (at < 0) return text;
+  const [mantissa, exponent] = [text.slice(0, at), text.slice(at + 1)];
   const sign = mantissa.startsWith('-') ? '-' : '';
   const [whole = '', fraction = ''] = mantissa.slice(sign.length).split('.');
   const point = whole.length + Number(exponent);
@@ -48,7 +49,9 @@ export function formatCurrency(amount: string | number, currency: string | undef
   const decimal = typeof amount === 'number' ? plainNumber(amount) : amount;
   if (!/^-?\d+(?:\.\d+)?$/.test(decimal)) return decimal;
   const sign = decimal.startsWith('-') ? '-' : '';
-  const [whole = '', fraction = ''] = decimal.slice(sign.length).split('.');
+  const point = decimal.indexOf('.');
+  const whole = decimal.slice(sign.length, point < 0 ? undefined : point);
+  const fraction = point < 0 ? '' : decimal.slice(point + 1);
   const places = MINOR_DIGITS.get(currency ?? '') ?? 2;
   const cents = fraction.padEnd(places, '0');
   const number = `${sign}${grouped(whole)}${cents === '' ? '' : `.${cents}`}`;
@@ -56,8 +59,8 @@ export function formatCurrency(amount: string | number, currency: string | undef
 }
 
 function grouped(digits: string): string {
-  if (digits.length <= 3) return digits;
-  const groups = [];
-  for (let end = digits.length; end > 0; end -= 3) groups.unshift(digits.slice(Math.max(0, end - 3), end));
-  return groups.join(',');
+  let end = digits.length % 3 || 3;
+  let text = digits.slice(0, end);
+  for (; end < digits.length; end += 3) text += `,${digits.slice(end, end + 3)}`;
+  return text;
 }
