@@ -2,7 +2,7 @@ import { BullModule, getQueueToken } from '@nestjs/bull';
 import { Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import type { Queue } from 'bull';
 import { LANE } from '../../jobs/job.js';
-import { QUEUE_NAMES, QUEUE_OF_LANE, type LaneQueues } from './lane-queues.js';
+import { QUEUE_NAMES, QUEUE_OF_LANE, type LaneQueue, type LaneQueues } from './lane-queues.js';
 import { RedisConnections } from './redis-connections.js';
 
 /** Nest token of the {@link LaneQueues}. */
@@ -27,7 +27,7 @@ const queues = BullModule.registerQueueAsync(
     {
       provide: LANE_QUEUES,
       inject: [getQueueToken(QUEUE_OF_LANE[LANE.interactive]), getQueueToken(QUEUE_OF_LANE[LANE.backfill])],
-      useFactory: (interactive: Queue<unknown>, backfill: Queue<unknown>): LaneQueues => ({
+      useFactory: (interactive: LaneQueue, backfill: LaneQueue): LaneQueues => ({
         [LANE.interactive]: interactive,
         [LANE.backfill]: backfill,
       }),

@@ -1,11 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
+import type { Job } from 'bull';
 import { LANE, type JobHint, type Lane } from '../../jobs/job.js';
 import type { Delivery, HintHandler } from '../delivery.js';
 import { InProcessDelivery } from '../in-process/in-process-delivery.js';
 import { HINT_OPTIONS, hintOf, type LaneQueues } from './lane-queues.js';
 import type { RedisConnections } from './redis-connections.js';
 
+/** Takings between two looks at how much is left, for each slot: in between it is counted here, which others may thwart. */
+const LOOKS_PER_SLOT = 4;
 /** Hints that wait in Redis for each slot of this process; with more processes there are as many times more. */
 const WAITING_PER_SLOT = 2;
 const LANES: readonly Lane[] = [LANE.interactive, LANE.backfill];
@@ -25,8 +28,11 @@ const ABANDONED_MS = 60_000;
 export class BullDelivery implements Delivery {
   private readonly logger = new Logger(BullDelivery.name);
   private readonly slots: InProcessDelivery;
-  /** Hints that wait in Redis, as of the last look. */
+  /** Hints that wait in Redis, as of the last look and counted from there. */
   private readonly waiting: Record<Lane, number> = { 0: 0, 1: 0 };
+  private readonly untilLook: Record<Lane, number> = { 0: 0, 1: 0 };
+  /** The hint that was taken last. Redis learns it when the next one is fetched: one command for both. */
+  private readonly taken: Partial<Record<Lane, Job<unknown>>> = {};
   /** Whether the dispatcher was told to stop for want of room. */
   private readonly full: Record<Lane, boolean> = { 0: false, 1: false };
   private readonly stopping = new AbortController();
@@ -81,6 +87,7 @@ export class BullDelivery implements Delivery {
     this.slotFreed();
     this.redis.stopBlocking();
     await this.loops;
+    await this.finishTaken();
     await this.returnHints();
     await this.slots.stop(drainMs, giveBack);
   }
@@ -102,17 +109,35 @@ export class BullDelivery implements Delivery {
   }
 
   private async takeOne(lane: Lane): Promise<void> {
-    const queue = this.queues[lane];
-    const job = await queue.getNextJob();
+    const job = await this.next(lane);
     this.complaint = undefined;
     if (!job) return this.saw(lane, 0);
+    this.taken[lane] = job;
     const hint = hintOf(job);
     if (hint) await this.slots.deliver(lane, [hint]);
-    else this.logger.warn(`A message in queue ${queue.name} is no hint and was dropped.`);
-    await Promise.all([this.look(lane), job.moveToCompleted(undefined, false, true)]);
+    else this.logger.warn(`A message in queue ${this.queues[lane].name} is no hint and was dropped.`);
+    if (this.untilLook[lane]-- <= 0) await this.look(lane);
+    else this.saw(lane, Math.max(0, this.waiting[lane] - 1));
+  }
+
+  /** The next hint; waits a while for one where there is none. Bull gives it with the end of the one before. */
+  private async next(lane: Lane): Promise<Job<unknown> | null | undefined> {
+    const queue = this.queues[lane];
+    const before = this.taken[lane];
+    delete this.taken[lane];
+    // One that was tidied away, or whose lock ran out meanwhile, needs no end.
+    const found = await before?.moveToCompleted().catch(() => null);
+    return (found && queue.nextJobFromJobData(...found)) || queue.getNextJob();
+  }
+
+  private async finishTaken(): Promise<void> {
+    await Promise.all(
+      Object.values(this.taken).map((job) => job.moveToCompleted(undefined, true, true).catch(() => null)),
+    );
   }
 
   private async look(lane: Lane): Promise<void> {
+    this.untilLook[lane] = this.mostWaiting / WAITING_PER_SLOT / LOOKS_PER_SLOT;
     this.saw(lane, await this.queues[lane].getWaitingCount());
   }
 

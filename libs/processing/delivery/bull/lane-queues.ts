@@ -1,4 +1,4 @@
-import type { Job, JobOptions, Queue } from 'bull';
+import type { Job, JobId, JobOptions, Queue } from 'bull';
 import { isId, storableText } from '#libs/common';
 import { LANE, type JobHint, type Lane } from '../../jobs/job.js';
 
@@ -10,7 +10,12 @@ export const QUEUE_OF_LANE: Readonly<Record<Lane, string>> = {
 
 export const QUEUE_NAMES: readonly string[] = Object.values(QUEUE_OF_LANE);
 
-export type LaneQueues = Readonly<Record<Lane, Queue<unknown>>>;
+/** With the method that Bull documents for jobs that are processed by hand, and leaves out of its types. */
+export interface LaneQueue extends Queue<unknown> {
+  nextJobFromJobData(data: unknown, id: JobId): Job<unknown> | null;
+}
+
+export type LaneQueues = Readonly<Record<Lane, LaneQueue>>;
 
 /** Nothing of a hint stays: order, waiting and retries are the row's. */
 export const HINT_OPTIONS: JobOptions = { removeOnComplete: true, removeOnFail: true };
