@@ -32,7 +32,7 @@ export class AppModule {
         TypeOrmModule.forRoot({
           type: 'postgres',
           url: runtime.databaseUrl,
-          extra: connectionExtras({ poolSize: poolSize(runtime) }),
+          extra: connectionExtras(),
           retryAttempts: 0,
         }),
         HostPortsModule,
@@ -46,11 +46,6 @@ export class AppModule {
       providers: [{ provide: APP_FILTER, useClass: ProblemFilter }],
     };
   }
-}
-
-/** Four to ten connections were fastest whatever the concurrency; one more listens for wake-ups. */
-function poolSize({ config }: Runtime): number {
-  return Math.min(10, Math.max(4, config.ai.workerConcurrency)) + 1;
 }
 
 function fieldsmithOptions({ config, masterKey, simulatorUrl }: Runtime): FieldsmithOptions {

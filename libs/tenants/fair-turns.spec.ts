@@ -1,0 +1,90 @@
+import fc from 'fast-check';
+import { FairTurns } from './fair-turns.js';
+
+/** Work that ends when it is told, and says who began in which order. */
+class Workplace {
+  readonly begun: string[] = [];
+  private readonly open: { tenant: string; end: () => void }[] = [];
+
+  constructor(private readonly turns: FairTurns) {}
+
+  add(tenant: string): Promise<void> {
+    return this.turns.run(tenant, () => {
+      this.begun.push(tenant);
+      return new Promise((end) => this.open.push({ tenant, end }));
+    });
+  }
+
+  get running(): string[] {
+    return this.open.map(({ tenant }) => tenant);
+  }
+
+  async end(index = 0): Promise<void> {
+    this.open.splice(index % this.open.length, 1)[0]!.end();
+    await settled();
+  }
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('FairTurns', () => {
+  it('keeps a place for others from a tenant that has all', async () => {
+    const place = new Workplace(new FairTurns(4));
+    for (let i = 0; i < 10; i++) void place.add('busy');
+    await settled();
+    expect(place.running).toEqual(['busy', 'busy', 'busy']);
+    void place.add('other');
+    await settled();
+    expect(place.running).toEqual(['busy', 'busy', 'busy', 'other']);
+  });
+
+  it('gives turns by tenant, not by who came first', async () => {
+    const place = new Workplace(new FairTurns(2));
+    for (const tenant of ['a', 'a', 'a', 'b', 'b', 'c']) void place.add(tenant);
+    for (let i = 0; i < 6; i++) {
+      await settled();
+      await place.end();
+    }
+    expect(place.begun).toEqual(['a', 'b', 'a', 'b', 'c', 'a']);
+  });
+
+  it('gives the place back when the work fails', async () => {
+    const turns = new FairTurns(2);
+    for (let i = 0; i < 5; i++) {
+      await expect(turns.run('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    }
+    await expect(turns.run('a', () => Promise.resolve('yes'))).resolves.toBe('yes');
+  });
+
+  it('runs everything, never more at once than there are places, and leaves none empty that somebody may take', async () => {
+    const steps = fc.array(fc.oneof(fc.constantFrom('a', 'b', 'c'), fc.nat(20)), { maxLength: 60 });
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 2, max: 5 }), steps, async (places, todo) => {
+        const place = new Workplace(new FairTurns(places));
+        const all: Promise<void>[] = [];
+        const waiting = { a: 0, b: 0, c: 0 } as Record<string, number>;
+        const check = (): void => {
+          expect(place.running.length).toBeLessThanOrEqual(places);
+          for (const [tenant, added] of Object.entries(waiting)) {
+            const begun = place.begun.filter((name) => name === tenant).length;
+            const own = place.running.filter((name) => name === tenant).length;
+            const waits = added > begun;
+            if (waits) expect(place.running.length === places || own === places - 1).toBe(true);
+          }
+        };
+        for (const step of todo) {
+          if (typeof step === 'string') {
+            waiting[step]! += 1;
+            all.push(place.add(step));
+            await settled();
+          } else if (place.running.length > 0) await place.end(step);
+          check();
+        }
+        while (place.running.length > 0) await place.end();
+        await Promise.all(all);
+        expect(place.begun).toHaveLength(all.length);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
