@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
 import { Logger, RequestMethod } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -7,7 +8,7 @@ import { json } from 'express';
 import helmet from 'helmet';
 import { FieldsmithError, Metrics } from '#libs/common';
 import { httpMetrics } from '#libs/fieldsmith';
-import { createSimulator, type Simulator } from '#libs/llm-simulator';
+import type { Simulator } from '#libs/llm-simulator';
 import { AppModule, globalKeys } from './app.module.js';
 import type { Config } from './config/read-config.js';
 import { urlGuard } from './config/url-guard.js';
@@ -33,6 +34,11 @@ const CONTENT_POLICY = {
   fontSrc: ["'self'", 'data:'],
   upgradeInsecureRequests: null,
 };
+/**
+ * How much the heap of a worker may grow, in percent of what is in use, before it is collected. By itself Node lets it grow
+ * to four times that where the machine has room: 600 MB resident instead of 250.
+ */
+const WORKER_HEAP_GROWTH = '--heap-growing-percent=30';
 /** Milliseconds that a stop waits for the step of the start that is going on. */
 const STEP_MS = 5_000;
 
@@ -47,6 +53,7 @@ export class Product {
 
   constructor(private readonly config: Config) {
     Logger.overrideLogger(new ProductLogger(makePino(config.logLevel)));
+    if (config.role === 'worker') setFlagsFromString(WORKER_HEAP_GROWTH);
   }
 
   /** @throws when something it needs is not there; whatever had been started is stopped by {@link stop}. */
@@ -138,6 +145,8 @@ export class Product {
   /** Stands in for the providers where no key is known at all. */
   private async simulatorUrl(): Promise<string | undefined> {
     if (Object.keys(globalKeys(this.config)).length > 0) return undefined;
+    // Loaded where it is used: its tokens take 30 MB, which a worker has better uses for.
+    const { createSimulator } = await import('#libs/llm-simulator');
     this.simulator = createSimulator({ control: false, log: false });
     const { url } = await this.simulator.listen();
     return `${url}/v1`;
