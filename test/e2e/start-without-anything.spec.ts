@@ -1,6 +1,7 @@
 import { jest } from '@jest/globals';
 import { Api, request } from '../support/api.js';
 import { makeDataFolder, type DataFolder } from '../support/data-folder.js';
+import { fixedPort } from '../support/fixed-port.js';
 import { launch, type RunningProduct } from '../support/product.js';
 
 jest.setTimeout(180_000);
@@ -48,7 +49,25 @@ describe('a start with nothing but a folder', () => {
     expect((await api.at(second.url).get('/auth/me')).tenant.name).toBe('Demo');
     again.close();
   });
+
+  it('is ready no sooner than the demo can be signed in to', async () => {
+    const port = await fixedPort();
+    const launched = launch({ DATA_DIR: folder.path, PORT: String(port) });
+    const url = `http://127.0.0.1:${port}`;
+    await firstReady(url);
+    await demo(url);
+    product = await launched;
+  });
 });
+
+/** Resolves with the very first answer that says so. */
+async function firstReady(url: string): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`${url}/health/ready`).catch(() => undefined);
+    if (answer?.status === 200) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 async function demo(url: string): Promise<Api> {
   const sign = { email: 'demo@example.com', password: 'fieldsmith-demo' };
