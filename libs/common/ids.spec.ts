@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { v7 } from 'uuid';
-import { firstIdOf, isId, newId } from './ids.js';
+import { firstIdOf, isId, newId, timeOfId } from './ids.js';
 
 describe('newId', () => {
   it('never repeats itself, and sorts in the order it is called', () => {
@@ -32,5 +32,13 @@ describe('firstIdOf', () => {
   it('is an id itself, and below every new one', () => {
     expect(isId(firstIdOf(new Date()))).toBe(true);
     expect(firstIdOf(new Date(Date.now() - 1)) < newId()).toBe(true);
+  });
+});
+
+describe('timeOfId', () => {
+  it('is when the id was made, to the millisecond', () => {
+    const time = fc.date({ min: new Date(0), max: new Date('2200-01-01'), noInvalidDate: true });
+    fc.assert(fc.property(time, (made) => expect(timeOfId(v7({ msecs: made.getTime() }))).toEqual(made)));
+    expect(Math.abs(timeOfId(newId()).getTime() - Date.now())).toBeLessThan(1_000);
   });
 });

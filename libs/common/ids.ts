@@ -49,3 +49,12 @@ export function firstIdOf(time: Date): string {
   const hex = Math.max(0, time.getTime()).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-0000-0000-000000000000`;
 }
+
+/**
+ * When an id was made.
+ *
+ * @example timeOfId('019a9e9c-3000-0000-0000-000000000000') // 2025-11-20, to the millisecond
+ */
+export function timeOfId(id: string): Date {
+  return new Date(parseInt(id.slice(0, 8) + id.slice(9, 13), 16));
+}
