@@ -61,6 +61,7 @@ function fieldsmithOptions({ config, masterKey, simulatorUrl }: Runtime): Fields
         enableTools: false,
         deniedFields: [...DEFAULT_DENIED_FIELDS],
         contentRetentionDays: RETENTION_DAYS,
+        allowGlobalKeys: true,
       },
     },
     llm: {

@@ -1,5 +1,6 @@
 import { Global, Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { collectDefaultMetrics } from 'prom-client';
+import { AccessModule } from '#libs/access';
 import { AccountingModule } from '#libs/accounting';
 import { AiFieldsModule } from '#libs/ai-fields';
 import { AnalyticsModule } from '#libs/analytics';
@@ -59,6 +60,7 @@ const PARTS: Provider[] = [
 @Module({
   imports: [
     TenantsModule,
+    AccessModule,
     EventsModule,
     LlmModule,
     AccountingModule,

@@ -24,12 +24,8 @@ export { KeyBreakers, type KeyRef, type OpenBreaker } from './keys/key-breakers.
 export { KeyChanges, type KeyChange } from './keys/key-changes.js';
 export { keyEvidence } from './keys/key-evidence.js';
 export { EVERYBODY, keyId, readKeyId, type KeySource } from './keys/key-owner.js';
-export {
-  ProviderKeys,
-  type KeyLimit,
-  type NewKey,
-  type ProviderKeyView,
-  type ResolvedKey,
-} from './keys/provider-keys.js';
+export { KeyUse } from './keys/key-use.js';
+export type { NewKey, ProviderKeyView } from './keys/own-keys.js';
+export { ProviderKeys, type KeyLimit, type ResolvedKey } from './keys/provider-keys.js';
 export { OpenAiProvider, type OpenAiProviderOptions } from './openai/openai-provider.js';
 export { ProviderRegistry } from './provider-registry.js';

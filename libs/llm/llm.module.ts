@@ -2,6 +2,8 @@ import { Global, Module } from '@nestjs/common';
 import { createRegistry } from './default-registry.js';
 import { KeyBreakers } from './keys/key-breakers.js';
 import { KeyChanges } from './keys/key-changes.js';
+import { KeyUse } from './keys/key-use.js';
+import { OwnKeys } from './keys/own-keys.js';
 import { ProviderKeys } from './keys/provider-keys.js';
 import { ProviderKeysController } from './keys/provider-keys.controller.js';
 import { LLM_OPTIONS, type LlmOptions } from './llm.options.js';
@@ -14,6 +16,8 @@ import { ProviderRegistry } from './provider-registry.js';
   providers: [
     KeyBreakers,
     KeyChanges,
+    KeyUse,
+    OwnKeys,
     ProviderKeys,
     {
       provide: ProviderRegistry,
@@ -21,6 +25,6 @@ import { ProviderRegistry } from './provider-registry.js';
       useFactory: ({ providers }: LlmOptions) => createRegistry(providers),
     },
   ],
-  exports: [KeyBreakers, KeyChanges, ProviderKeys, ProviderRegistry],
+  exports: [KeyBreakers, KeyChanges, KeyUse, ProviderKeys, ProviderRegistry],
 })
 export class LlmModule {}

@@ -1,6 +1,8 @@
+import { EventEmitter } from 'node:events';
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
+import { afterCommit } from './after-commit.js';
 import { TENANTS_OPTIONS, type TenantSettings, type TenantsOptions } from './tenants.options.js';
 
 const RECENT_MS = 2_000;
@@ -9,6 +11,7 @@ const RECENT_MS = 2_000;
 @Injectable()
 export class TenantSettingsStore {
   private readonly known = new LRUCache<string, TenantSettings>({ max: 10_000, ttl: RECENT_MS });
+  private readonly changes = new EventEmitter();
 
   constructor(@Inject(TENANTS_OPTIONS) private readonly options: TenantsOptions) {}
 
@@ -37,6 +40,11 @@ export class TenantSettingsStore {
     return settings;
   }
 
+  /** Tells of each change of a tenant's settings that this process has made, once it has committed. */
+  subscribe(listener: (tenantId: string) => void): void {
+    this.changes.on('change', listener);
+  }
+
   /** Changes the settings that are named and leaves the others. */
   async change(
     em: EntityManager,
@@ -49,6 +57,10 @@ export class TenantSettingsStore {
       [tenantId, JSON.stringify(changes)],
     );
     this.known.delete(tenantId);
+    afterCommit(em, 'ai-settings', () => {
+      this.known.delete(tenantId);
+      this.changes.emit('change', tenantId);
+    });
     return this.read(em, tenantId);
   }
 }

@@ -20,6 +20,8 @@ export interface TenantSettings {
   deniedFields: string[];
   /** Days that prompts and answers are kept. */
   contentRetentionDays: number;
+  /** Whether calls go by the host's provider keys where the tenant has none of its own. */
+  allowGlobalKeys: boolean;
 }
 
 /** Nest token of the {@link TenantsOptions}. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
-import type { Role } from '#libs/access';
+import { AuditLog, type Role } from '#libs/access';
 import { FieldsmithError, newId } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
@@ -46,6 +46,7 @@ export class Accounts {
     private readonly tenants: TenantTransactions,
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly tokens: AccessTokens,
+    private readonly audit: AuditLog,
   ) {}
 
   /** Makes a tenant and its first owner. @throws FieldsmithError `email_taken`, 409. */
@@ -53,10 +54,13 @@ export class Accounts {
     const email = normalEmail(address);
     const passwordHash = await hashPassword(password);
     const [tenantId, userId] = [newId(), newId()];
+    const owner: Principal = { tenantId, id: userId, name: email, roles: ['owner'] };
+    const change = { action: 'create', subject: 'User', subjectId: userId, after: { email, role: 'owner' } };
     await orEmailTaken(
       this.tenants.transaction(tenantId, async (em) => {
         await em.query(NEW_TENANT, [tenantId, tenantName]);
         await em.query(NEW_OWNER, [tenantId, userId, email, passwordHash]);
+        await this.audit.record(em, owner, change);
       }),
     );
     const token = await this.tokens.sign({ tenantId, userId, tokenVersion: 1 });

@@ -19,22 +19,22 @@ export class UsersController {
   }
 
   @Post()
-  add(@CurrentPrincipal() { tenantId }: Principal, @Body() body: NewUserDto): Promise<UserView> {
-    return this.users.add(tenantId, body.email, body.password, body.role);
+  add(@CurrentPrincipal() principal: Principal, @Body() body: NewUserDto): Promise<UserView> {
+    return this.users.add(principal, body.email, body.password, body.role);
   }
 
   @Patch(':id')
   change(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('id') id: string,
     @Body() body: UserChangesDto,
   ): Promise<UserView> {
-    return this.users.change(tenantId, id, body);
+    return this.users.change(principal, id, body);
   }
 
   @Delete(':id')
   @HttpCode(204)
-  remove(@CurrentPrincipal() { tenantId }: Principal, @Param('id') id: string): Promise<void> {
-    return this.users.remove(tenantId, id);
+  remove(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<void> {
+    return this.users.remove(principal, id);
   }
 }

@@ -9,6 +9,7 @@ import { Operations1700000008000 } from '../../migrations/1700000008000-operatio
 import { Delivery1700000009000 } from '../../migrations/1700000009000-delivery.js';
 import { GenerationRuns1700000010000 } from '../../migrations/1700000010000-generation-runs.js';
 import { ProviderKeys1700000011000 } from '../../migrations/1700000011000-provider-keys.js';
+import { AuditLog1700000012000 } from '../../migrations/1700000012000-audit-log.js';
 import type { MigrationClass } from './migrate.js';
 
 /** Every migration, oldest first. */
@@ -24,4 +25,5 @@ export const MIGRATIONS: MigrationClass[] = [
   Delivery1700000009000,
   GenerationRuns1700000010000,
   ProviderKeys1700000011000,
+  AuditLog1700000012000,
 ];

@@ -84,7 +84,7 @@ export class DemoSeed {
 
   private async seed(principal: Principal): Promise<void> {
     for (const pipeline of await this.pipelines.list(principal.tenantId, '', 200)) {
-      await this.pipelines.remove(principal.tenantId, String(pipeline.id));
+      await this.pipelines.remove(principal, String(pipeline.id));
     }
     const pipeline = await this.pipelines.add(principal, DEMO_PIPELINE);
     const id = String(pipeline.id);

@@ -47,6 +47,7 @@ const CONTRACT: Record<string, string[]> = {
   '/budgets': ['get'],
   '/budgets/{}/{}': ['put', 'delete'],
   '/model-prices': ['get', 'put', 'delete'],
+  '/audit-log': ['get'],
   '/ai-analytics/usage': ['get'],
 };
 

@@ -39,6 +39,7 @@ describe('provider keys', () => {
       base_url: baseUrl,
       updated_at: expect.any(String),
       max_concurrency: null,
+      last_used_at: null,
     };
     const breaker = { state: 'closed' };
     expect(stored).toMatchObject({ status: 200, body: view });
@@ -58,6 +59,32 @@ describe('provider keys', () => {
     expect(sources.sort()).toEqual(['global', 'global', 'tenant']);
     const other = await stage.tenant();
     expect((await other.get('/provider-keys')).items).toEqual([]);
+  });
+
+  it('tell when they were last used, to the minute, and a new one that it was not', async () => {
+    const lastUse = async () => (await api.get('/provider-keys')).items[0].last_used_at as string | null;
+    const began = Date.now();
+    await put({ api_key: KEY, base_url: baseUrl });
+    await api.post('/provider-keys/openai/test');
+    const leads = await Leads.of(api);
+    expect(await lastUse()).toBeNull();
+    await leads.addDone('Ada');
+    const used = await api.until('the use is noted', async () => (await lastUse()) ?? undefined);
+    expect(Date.parse(used)).toBeGreaterThanOrEqual(began - 1_000);
+    await leads.addDone('Grace');
+    await put({ api_key: KEY, base_url: baseUrl, max_concurrency: 5 });
+    expect(await lastUse()).toBe(used);
+    await stage.database.sql(
+      `UPDATE ai_provider_keys SET last_used_at = last_used_at - interval '1 hour' WHERE tenant_id = $1`,
+      [api.tenantId],
+    );
+    // Whoever stores a key may ask at once whether it is used.
+    await leads.addDone('Mary');
+    await api.until('it is noted again', async () => Date.parse((await lastUse())!) >= began - 1_000);
+    expect(await put({ api_key: 'sk-another-one-8822', base_url: baseUrl })).toMatchObject({
+      body: { last_four: '8822', last_used_at: null },
+    });
+    expect(lastFours()).toEqual(['7391', '7391', '7391', '7391']);
   });
 
   it('can be tested, and the test tells what is wrong', async () => {

@@ -39,6 +39,8 @@ const MATRIX: [Role, string, string, unknown?][] = [
   ['admin', 'GET', '/provider-keys'],
   ['admin', 'GET', '/budgets'],
   ['admin', 'PUT', '/budgets/field/:pipeline:summary', { limit_cents: 100 }],
+  ['admin', 'GET', '/audit-log'],
+  ['admin', 'GET', '/audit-log?format=csv'],
   ['admin', 'GET', '/ai-analytics/usage'],
   ['admin', 'GET', '/ai-jobs/worker_health'],
   ['admin', 'GET', '/ai-jobs/diagnostics'],
@@ -104,7 +106,7 @@ describe('roles', () => {
   });
 
   it('a 403 leaves everything as it is', async () => {
-    const before = await owner.get(`/records/${scene.record}`);
+    const before = await owner.settled(scene.record);
     await people.viewer.call('PATCH', `/records/${scene.record}`, { data: { name: 'Mallory' } });
     await people.viewer.call('DELETE', `/records/${scene.record}`);
     await people.editor.call('DELETE', `/pipelines/${scene.pipeline}`);

@@ -27,15 +27,16 @@ export class BudgetsController {
   @Put(':scope/:scopeId')
   @Authorize('configure', 'Budget')
   async put(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('scope') scopeName: string,
     @Param('scopeId') scopeId: string,
     @Body() body: PutBudgetDto,
   ): Promise<BudgetView> {
+    const { tenantId } = principal;
     const scope = checkScope(scopeName, scopeId);
     return this.tenants.transaction(tenantId, async (em) => {
       await requireSubject(em, this.schemas, tenantId, scope, scopeId);
-      await this.budgets.setLimit(em, tenantId, scope, scopeId, centsToNano(body.limit_cents));
+      await this.budgets.setLimit(em, principal, scope, scopeId, centsToNano(body.limit_cents));
       const all = await this.budgets.list(em, tenantId);
       return all.find((budget) => budget.scope === scope && budget.scope_id === scopeId)!;
     });
@@ -45,13 +46,13 @@ export class BudgetsController {
   @HttpCode(204)
   @Authorize('configure', 'Budget')
   async remove(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('scope') scope: string,
     @Param('scopeId') scopeId: string,
   ): Promise<void> {
     const checked = checkScope(scope, scopeId);
-    await this.tenants.transaction(tenantId, async (em) => {
-      const removed = await this.budgets.removeLimit(em, tenantId, checked, scopeId);
+    await this.tenants.transaction(principal.tenantId, async (em) => {
+      const removed = await this.budgets.removeLimit(em, principal, checked, scopeId);
       if (!removed) throw new NotFoundError('limit', `${checked}/${scopeId}`);
     });
   }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { AuditLog, type Watched } from '#libs/access';
 import { nanoToCents } from '#libs/common';
+import type { Principal } from '#libs/host';
 
 export const BUDGET_SCOPES = ['tenant', 'field', 'user'] as const;
 export type BudgetScope = (typeof BUDGET_SCOPES)[number];
@@ -57,9 +59,11 @@ const READ = `
     LEFT JOIN waiting w ON w.scope = s.scope AND w.id = s.scope_id
    ORDER BY array_position(ARRAY['tenant', 'field', 'user'], s.scope), s.scope_id`;
 
-/** Limits of a tenant and what has been spent and held against them. */
+/** Limits of a tenant and what has been spent and held against them. Every change of a limit is audited here, whoever makes it. */
 @Injectable()
 export class Budgets {
+  constructor(private readonly audit: AuditLog) {}
+
   async list(em: EntityManager, tenantId: string): Promise<BudgetView[]> {
     const rows = await em.query<Row[]>(READ, [tenantId]);
     return rows.map(toView);
@@ -68,30 +72,36 @@ export class Budgets {
   /** Sets the monthly limit of one scope, in nano-USD. It counts for the current month too. */
   async setLimit(
     em: EntityManager,
-    tenantId: string,
+    principal: Principal,
     scope: BudgetScope,
     scopeId: string,
     limitNano: bigint,
   ): Promise<void> {
-    await em.query(
-      `INSERT INTO ai_budget_limits (tenant_id, scope, scope_id, limit_nano) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (tenant_id, scope, scope_id) DO UPDATE SET limit_nano = excluded.limit_nano, updated_at = now()`,
-      [tenantId, scope, scopeId, limitNano.toString()],
+    const { tenantId } = principal;
+    await this.audit.watch(em, principal, this.watched(em, tenantId, scope, scopeId), () =>
+      em.query(
+        `INSERT INTO ai_budget_limits (tenant_id, scope, scope_id, limit_nano) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (tenant_id, scope, scope_id) DO UPDATE SET limit_nano = excluded.limit_nano, updated_at = now()`,
+        [tenantId, scope, scopeId, limitNano.toString()],
+      ),
     );
   }
 
   /** @returns whether there was a limit. */
   async removeLimit(
     em: EntityManager,
-    tenantId: string,
+    principal: Principal,
     scope: BudgetScope,
     scopeId: string,
   ): Promise<boolean> {
-    const [, removed] = await em.query<[unknown, number]>(
-      'DELETE FROM ai_budget_limits WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3',
-      [tenantId, scope, scopeId],
-    );
-    return removed > 0;
+    const { tenantId } = principal;
+    return this.audit.watch(em, principal, this.watched(em, tenantId, scope, scopeId), async () => {
+      const [, removed] = await em.query<[unknown, number]>(
+        'DELETE FROM ai_budget_limits WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3',
+        [tenantId, scope, scopeId],
+      );
+      return removed > 0;
+    });
   }
 
   /** Whether the tenant or any of its users has a limit: then one may apply to any call. */
@@ -115,6 +125,14 @@ export class Budgets {
       [tenantId, scope, scopeId],
     );
     return row && BigInt(row.limit_nano);
+  }
+
+  private watched(em: EntityManager, tenantId: string, scope: BudgetScope, scopeId: string): Watched {
+    const view = async (): Promise<object | undefined> => {
+      const limit = await this.limitOf(em, tenantId, scope, scopeId);
+      return limit === undefined ? undefined : { limit_cents: nanoToCents(limit) };
+    };
+    return { subject: 'Budget', subjectId: `${scope}/${scopeId}`, view };
   }
 }
 

@@ -36,9 +36,9 @@ export class ModelPricesController {
 
   @Put()
   @Authorize('configure', 'ModelPrice')
-  async put(@CurrentPrincipal() { tenantId }: Principal, @Body() body: PutModelPriceDto): Promise<PriceView> {
-    const price = await this.tenants.transaction(tenantId, (em) =>
-      this.prices.put(em, tenantId, body, new Date()),
+  async put(@CurrentPrincipal() principal: Principal, @Body() body: PutModelPriceDto): Promise<PriceView> {
+    const price = await this.tenants.transaction(principal.tenantId, (em) =>
+      this.prices.put(em, principal, body, new Date()),
     );
     return view(price, true);
   }
@@ -47,11 +47,11 @@ export class ModelPricesController {
   @HttpCode(204)
   @Authorize('configure', 'ModelPrice')
   async remove(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Query() { provider, model, effective_from: from }: DeleteModelPriceQuery,
   ): Promise<void> {
-    const removed = await this.tenants.transaction(tenantId, (em) =>
-      this.prices.remove(em, tenantId, provider, model, from),
+    const removed = await this.tenants.transaction(principal.tenantId, (em) =>
+      this.prices.remove(em, principal, provider, model, from),
     );
     if (!removed) throw new NotFoundError('own price', `${provider}/${model}@${from}`);
   }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
+import { AuditLog, type Watched } from '#libs/access';
+import type { Principal } from '#libs/host';
 import { afterCommit } from '#libs/tenants';
 import { findPrice } from './find-price.js';
 import { ownPrice, type GivenPrice } from './own-price.js';
@@ -14,6 +16,8 @@ import { loadShippedPrices } from './shipped-prices.js';
  */
 const OWN_PRICES_MS = 2_000;
 
+const ONE_PRICE = `tenant_id = $1 AND provider = $2 AND model = $3 AND to_char(effective_from, 'YYYY-MM-DD') = $4`;
+
 interface Row {
   price: unknown;
 }
@@ -24,6 +28,8 @@ export class PriceBook {
   private readonly shipped = loadShippedPrices();
   private readonly shippedModels = new Set(this.shipped.map(({ provider, model }) => `${provider}/${model}`));
   private readonly own = new LRUCache<string, Price[]>({ max: 10_000, ttl: OWN_PRICES_MS });
+
+  constructor(private readonly audit: AuditLog) {}
 
   /** The prices that come with the product. */
   get allShipped(): readonly Price[] {
@@ -62,16 +68,20 @@ export class PriceBook {
    *
    * @throws InvalidInputError naming each faulty member.
    */
-  async put(em: EntityManager, tenantId: string, given: GivenPrice, now: Date): Promise<Price> {
+  async put(em: EntityManager, principal: Principal, given: GivenPrice, now: Date): Promise<Price> {
+    const { tenantId } = principal;
     const { provider, model, effective_from: from } = given;
     const at = from == null ? now : new Date(`${from}T00:00:00Z`);
     const own = await this.readOwnPrices(em, tenantId, provider, model);
     const known = findPrice([...own, ...this.shipped], { provider, model, at });
     const entry = ownPrice(given, known, now);
-    await em.query(
-      `INSERT INTO ai_model_prices (tenant_id, provider, model, effective_from, price) VALUES ($1, $2, $3, $4, $5)
-       ON CONFLICT (tenant_id, provider, model, effective_from) DO UPDATE SET price = excluded.price, updated_at = now()`,
-      [tenantId, provider, model, entry.effective_from, JSON.stringify(entry)],
+    const watched = this.watched(em, tenantId, provider, model, entry.effective_from);
+    await this.audit.watch(em, principal, watched, () =>
+      em.query(
+        `INSERT INTO ai_model_prices (tenant_id, provider, model, effective_from, price) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (tenant_id, provider, model, effective_from) DO UPDATE SET price = excluded.price, updated_at = now()`,
+        [tenantId, provider, model, entry.effective_from, JSON.stringify(entry)],
+      ),
     );
     this.forget(em, tenantId, provider, model);
     return readOwn({ price: entry });
@@ -80,18 +90,42 @@ export class PriceBook {
   /** @returns false where there was none. */
   async remove(
     em: EntityManager,
-    tenantId: string,
+    principal: Principal,
     provider: string,
     model: string,
     from: string,
   ): Promise<boolean> {
-    const [, removed] = await em.query<[unknown[], number]>(
-      `DELETE FROM ai_model_prices
-        WHERE tenant_id = $1 AND provider = $2 AND model = $3 AND to_char(effective_from, 'YYYY-MM-DD') = $4`,
-      [tenantId, provider, model, from],
-    );
+    const { tenantId } = principal;
+    const watched = this.watched(em, tenantId, provider, model, from);
+    const removed = await this.audit.watch(em, principal, watched, async () => {
+      const [, rows] = await em.query<[unknown[], number]>(`DELETE FROM ai_model_prices WHERE ${ONE_PRICE}`, [
+        tenantId,
+        provider,
+        model,
+        from,
+      ]);
+      return rows > 0;
+    });
     this.forget(em, tenantId, provider, model);
-    return removed > 0;
+    return removed;
+  }
+
+  private watched(
+    em: EntityManager,
+    tenantId: string,
+    provider: string,
+    model: string,
+    from: string,
+  ): Watched {
+    const view = async (): Promise<object | undefined> => {
+      const values = [tenantId, provider, model, from];
+      const rows = await em.query<{ price: object }[]>(
+        `SELECT price FROM ai_model_prices WHERE ${ONE_PRICE}`,
+        values,
+      );
+      return rows[0]?.price;
+    };
+    return { subject: 'ModelPrice', subjectId: `${provider}/${model}@${from}`, view };
   }
 
   private forget(em: EntityManager, tenantId: string, provider: string, model: string): void {

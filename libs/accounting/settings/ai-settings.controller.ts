@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Patch } from '@nestjs/common';
-import { Authorize, CurrentPrincipal } from '#libs/access';
+import { AuditLog, Authorize, CurrentPrincipal } from '#libs/access';
 import { centsToNano, nanoToCents } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { TenantSettingsStore, TenantTransactions, type TenantSettings } from '#libs/tenants';
@@ -16,6 +16,8 @@ interface AiSettingsView {
   monthly_budget_cents: number | null;
   denied_fields: string[];
   content_retention_days: number;
+  /** Whether calls go by the host's key where the tenant has none of its own. */
+  allow_global_keys: boolean;
 }
 
 /** The settings of a tenant and, among them, the limit of its budget: one screen, two owners. */
@@ -25,6 +27,7 @@ export class AiSettingsController {
     private readonly tenants: TenantTransactions,
     private readonly settings: TenantSettingsStore,
     private readonly budgets: Budgets,
+    private readonly audit: AuditLog,
   ) {}
 
   @Get()
@@ -36,24 +39,28 @@ export class AiSettingsController {
   @Patch()
   @Authorize('configure', 'Settings')
   async change(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Body() body: PatchAiSettingsDto,
   ): Promise<AiSettingsView> {
+    const { tenantId } = principal;
     return this.tenants.transaction(tenantId, async (em) => {
-      await this.settings.change(em, tenantId, toSettings(body));
-      if (body.monthly_budget_cents === null) {
-        await this.budgets.removeLimit(em, tenantId, 'tenant', TENANT_SCOPE_ID);
-      } else if (body.monthly_budget_cents !== undefined) {
-        await this.budgets.setLimit(
-          em,
-          tenantId,
-          'tenant',
-          TENANT_SCOPE_ID,
-          centsToNano(body.monthly_budget_cents),
-        );
-      }
-      return this.view(em, tenantId);
+      const view = () => this.view(em, tenantId);
+      await this.audit.watch(em, principal, { subject: 'Settings', subjectId: 'self', view }, async () => {
+        await this.settings.change(em, tenantId, toSettings(body));
+        await this.changeBudget(em, principal, body.monthly_budget_cents);
+      });
+      return view();
     });
+  }
+
+  private async changeBudget(
+    em: EntityManager,
+    principal: Principal,
+    cents: number | null | undefined,
+  ): Promise<void> {
+    const [scope, id] = ['tenant', TENANT_SCOPE_ID] as const;
+    if (cents === null) await this.budgets.removeLimit(em, principal, scope, id);
+    else if (cents !== undefined) await this.budgets.setLimit(em, principal, scope, id, centsToNano(cents));
   }
 
   private async view(em: EntityManager, tenantId: string): Promise<AiSettingsView> {
@@ -67,6 +74,7 @@ export class AiSettingsController {
       monthly_budget_cents: limit === undefined ? null : nanoToCents(limit),
       denied_fields: settings.deniedFields,
       content_retention_days: settings.contentRetentionDays,
+      allow_global_keys: settings.allowGlobalKeys,
     };
   }
 }
@@ -79,6 +87,7 @@ function toSettings(body: PatchAiSettingsDto): Partial<TenantSettings> {
     enableTools: body.enable_tools,
     deniedFields: body.denied_fields,
     contentRetentionDays: body.content_retention_days,
+    allowGlobalKeys: body.allow_global_keys,
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }

@@ -60,4 +60,9 @@ export class PatchAiSettingsDto {
   @Min(1)
   @Max(3650)
   content_retention_days?: number;
+
+  /** `false` forbids the fallback to the host's provider keys. */
+  @IfGiven('allow_global_keys')
+  @IsBoolean()
+  allow_global_keys?: boolean;
 }

@@ -8,10 +8,12 @@ import {
   type ErrorDetail,
   type Json,
 } from '#libs/common';
+import { AuditLog, type Watched } from '#libs/access';
 import { Budgets } from '#libs/accounting';
 import type { HostPipeline, Principal } from '#libs/host';
 import { TenantSettingsStore } from '#libs/tenants';
 import { subjectOf } from '../generation/subject.js';
+import type { AiConfig } from './ai-config.js';
 import { ConfigChecker } from './check-config.js';
 import { compilePipeline, fieldsMadeFrom, type CompiledPipeline } from './compile-pipeline.js';
 import { CompiledConfigs } from './compiled-configs.js';
@@ -27,6 +29,7 @@ export class AiFieldConfigs {
     private readonly settings: TenantSettingsStore,
     private readonly budgets: Budgets,
     private readonly purge: FieldPurge,
+    private readonly audit: AuditLog,
   ) {}
 
   /**
@@ -46,13 +49,15 @@ export class AiFieldConfigs {
     const { tenantId } = principal;
     const config = readAiConfig(aiConfig);
     const { compiled, version, warnings } = await this.checker.check(em, tenantId, pipeline, slug, config);
-    await em.query(
-      `INSERT INTO ai_field_configs (tenant_id, pipeline_id, field, config, version) VALUES ($1, $2, $3, $4, $5)
-       ON CONFLICT (tenant_id, pipeline_id, field) DO UPDATE
-         SET config = excluded.config, version = excluded.version, updated_at = now()`,
-      [tenantId, pipeline.id, slug, JSON.stringify(config), version],
-    );
-    await this.saveBudget(em, tenantId, `${pipeline.id}:${slug}`, config.budget_limit_cents);
+    await this.audit.watch(em, principal, this.watched(em, tenantId, pipeline.id, slug), async () => {
+      await em.query(
+        `INSERT INTO ai_field_configs (tenant_id, pipeline_id, field, config, version) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (tenant_id, pipeline_id, field) DO UPDATE
+           SET config = excluded.config, version = excluded.version, updated_at = now()`,
+        [tenantId, pipeline.id, slug, JSON.stringify(config), version],
+      );
+      await this.saveBudget(em, principal, `${pipeline.id}:${slug}`, config.budget_limit_cents);
+    });
     await this.refreshUpstream(em, tenantId, compiled);
     return warnings;
   }
@@ -67,11 +72,8 @@ export class AiFieldConfigs {
   ): Promise<Record<string, Record<string, Json>>> {
     const configs = await this.configs.load(em, tenantId, pipelineId);
     const shown: Record<string, Record<string, Json>> = {};
-    for (const [slug, { config }] of configs) {
-      const { budget_limit_cents: _saved, ...rest } = config as unknown as Record<string, Json>;
-      const limit = await this.budgets.limitOf(em, tenantId, 'field', `${pipelineId}:${slug}`);
-      shown[slug] = limit === undefined ? rest : { ...rest, budget_limit_cents: nanoToCents(limit) };
-    }
+    for (const [slug, { config }] of configs)
+      shown[slug] = await this.show(em, tenantId, pipelineId, slug, config);
     return shown;
   }
 
@@ -87,12 +89,13 @@ export class AiFieldConfigs {
     const { tenantId } = principal;
     const compiled = await this.compile(em, tenantId, pipeline);
     this.refuseIfUsed(compiled, slug, 'deleted');
-    await em.query('DELETE FROM ai_field_configs WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3', [
-      tenantId,
-      pipeline.id,
-      slug,
-    ]);
-    await this.budgets.removeLimit(em, tenantId, 'field', `${pipeline.id}:${slug}`);
+    await this.audit.watch(em, principal, this.watched(em, tenantId, pipeline.id, slug), async () => {
+      await em.query(
+        'DELETE FROM ai_field_configs WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3',
+        [tenantId, pipeline.id, slug],
+      );
+      await this.budgets.removeLimit(em, principal, 'field', `${pipeline.id}:${slug}`);
+    });
     await this.purge.dropField(em, tenantId, pipeline.id, slug, fieldsMadeFrom(compiled, slug));
   }
 
@@ -137,12 +140,32 @@ export class AiFieldConfigs {
 
   private async saveBudget(
     em: EntityManager,
-    tenantId: string,
+    principal: Principal,
     scopeId: string,
     cents: number | undefined,
   ): Promise<void> {
-    if (cents === undefined) await this.budgets.removeLimit(em, tenantId, 'field', scopeId);
-    else await this.budgets.setLimit(em, tenantId, 'field', scopeId, centsToNano(cents));
+    if (cents === undefined) await this.budgets.removeLimit(em, principal, 'field', scopeId);
+    else await this.budgets.setLimit(em, principal, 'field', scopeId, centsToNano(cents));
+  }
+
+  private async show(
+    em: EntityManager,
+    tenantId: string,
+    pipelineId: string,
+    slug: string,
+    config: AiConfig,
+  ): Promise<Record<string, Json>> {
+    const { budget_limit_cents: _saved, ...rest } = config as unknown as Record<string, Json>;
+    const limit = await this.budgets.limitOf(em, tenantId, 'field', `${pipelineId}:${slug}`);
+    return limit === undefined ? rest : { ...rest, budget_limit_cents: nanoToCents(limit) };
+  }
+
+  private watched(em: EntityManager, tenantId: string, pipelineId: string, slug: string): Watched {
+    const view = async (): Promise<object | undefined> => {
+      const saved = (await this.configs.load(em, tenantId, pipelineId)).get(slug);
+      return saved && this.show(em, tenantId, pipelineId, slug, saved.config);
+    };
+    return { subject: 'AiField', subjectId: `${pipelineId}:${slug}`, view };
   }
 
   /** Open jobs wait for what is upstream of them by the graph as it is now; one in flight may have to wait again. */

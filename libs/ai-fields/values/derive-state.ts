@@ -30,6 +30,7 @@ const BLOCKING = new Set([
   'unknown_price',
   'model_stopped',
   'provider_key_missing',
+  'global_key_forbidden',
   'provider_authentication',
   'provider_permission',
   'provider_quota',

@@ -23,3 +23,8 @@ export function readKeyId(id: string): { provider: string; owner: string } {
   const colon = id.indexOf(':');
   return { provider: id.slice(0, colon), owner: id.slice(colon + 1) };
 }
+
+/** What a provider key is sealed for. */
+export function purposeOf(provider: string): string {
+  return `provider-key:${provider}`;
+}

@@ -9,7 +9,8 @@ import { breakerStates, type BreakerState } from './breaker-states.js';
 import { KeyBreakers } from './key-breakers.js';
 import type { KeySource } from './key-owner.js';
 import { PutProviderKeyDto } from './provider-key.dto.js';
-import { ProviderKeys, type ProviderKeyView } from './provider-keys.js';
+import { OwnKeys, type ProviderKeyView } from './own-keys.js';
+import { ProviderKeys } from './provider-keys.js';
 
 /** What the test of a key found. */
 interface KeyTest {
@@ -31,6 +32,7 @@ interface ListedKey extends ProviderKeyView {
 export class ProviderKeysController {
   constructor(
     private readonly tenants: TenantTransactions,
+    private readonly own: OwnKeys,
     private readonly keys: ProviderKeys,
     private readonly registry: ProviderRegistry,
     private readonly breakers: KeyBreakers,
@@ -42,7 +44,7 @@ export class ProviderKeysController {
     @CurrentPrincipal() { tenantId }: Principal,
   ): Promise<{ items: ListedKey[]; next_cursor: null }> {
     return this.tenants.snapshot(tenantId, async (em) => {
-      const keys = await this.keys.list(em, tenantId);
+      const keys = await this.own.list(em, tenantId);
       const states = await breakerStates(em, tenantId);
       const items = keys.map((key) => ({
         ...key,
@@ -56,13 +58,13 @@ export class ProviderKeysController {
   @Put(':provider')
   @Authorize('configure', 'ProviderKey')
   async put(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('provider') provider: string,
     @Body() body: PutProviderKeyDto,
   ): Promise<ProviderKeyView> {
     const { name } = this.registry.byName(provider);
-    return this.tenants.transaction(tenantId, (em) =>
-      this.keys.put(em, tenantId, name, {
+    return this.tenants.transaction(principal.tenantId, (em) =>
+      this.own.put(em, principal, name, {
         apiKey: body.api_key,
         baseUrl: body.base_url,
         maxConcurrency: body.max_concurrency ?? undefined,
@@ -73,12 +75,9 @@ export class ProviderKeysController {
   @Delete(':provider')
   @HttpCode(204)
   @Authorize('configure', 'ProviderKey')
-  async remove(
-    @CurrentPrincipal() { tenantId }: Principal,
-    @Param('provider') provider: string,
-  ): Promise<void> {
-    const removed = await this.tenants.transaction(tenantId, (em) =>
-      this.keys.remove(em, tenantId, provider),
+  async remove(@CurrentPrincipal() principal: Principal, @Param('provider') provider: string): Promise<void> {
+    const removed = await this.tenants.transaction(principal.tenantId, (em) =>
+      this.own.remove(em, principal, provider),
     );
     if (!removed) throw new NotFoundError('provider key', provider);
   }

@@ -1,14 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
-import { InvalidInputError } from '#libs/common';
-import { afterCommit, SecretBox, type SealedSecret } from '#libs/tenants';
-import { checkBaseUrl } from '../base-url-policy.js';
+import { FieldsmithError } from '#libs/common';
+import {
+  afterCommit,
+  SecretBox,
+  TenantSettingsStore,
+  type SealedSecret,
+  type TenantSettings,
+} from '#libs/tenants';
 import { LLM_OPTIONS, type LlmOptions } from '../llm.options.js';
 import type { LlmCredentials } from '../llm-provider.js';
 import { KeyBreakers, type KeyRef, type OpenBreaker } from './key-breakers.js';
 import { KeyChanges } from './key-changes.js';
-import { keyId, ownerOf, type KeySource } from './key-owner.js';
+import { keyId, ownerOf, purposeOf, type KeySource } from './key-owner.js';
 
 /** A key that is ready to use. */
 export interface ResolvedKey {
@@ -31,60 +36,35 @@ export interface KeyLimit {
   most: number;
 }
 
-/** A key as it is shown: never the key itself. */
-export interface ProviderKeyView {
-  provider: string;
-  last_four: string;
-  base_url: string | null;
-  /** Most calls at once; null for any number. */
-  max_concurrency: number | null;
-  updated_at: string;
-}
-
-/** A key as it is stored. */
-export interface NewKey {
-  apiKey: string;
-  baseUrl?: string;
-  /** Most calls at once, 1 to 1,000; default: any number. */
-  maxConcurrency?: number;
-}
-
-interface KeyRow {
-  provider: string;
-  key_id: string;
-  sealed: Buffer;
-  last_four: string;
-  base_url: string | null;
-  max_concurrency: number | null;
-  updated_at: Date;
-}
-
 /** The key a tenant's calls go by, with what is wrong with it; all null where there is none, and nothing is. */
-interface ResolvingRow extends Partial<Pick<KeyRow, 'key_id' | 'sealed' | 'base_url' | 'max_concurrency'>> {
+interface ResolvingRow {
+  key_id: string | null;
+  sealed: Buffer | null;
+  base_url: string | null;
+  max_concurrency: number | null;
   paused_until: Date | null;
   failures: number | null;
   probe_in_ms: number | null;
   /** Null unless the breaker is open. */
   reason: string | null;
+  /** The tenant's settings as they are stored. */
+  settings: Partial<TenantSettings> | null;
 }
 
 const RESOLVE = `
-  SELECT k.key_id, k.sealed, k.base_url, k.max_concurrency, p.paused_until, b.failures,
+  SELECT k.key_id, k.sealed, k.base_url, k.max_concurrency, p.paused_until, b.failures, s.settings,
          CASE WHEN b.opened_at IS NOT NULL THEN b.reason END AS reason,
          greatest(0, extract(epoch FROM b.probe_at - clock_timestamp()) * 1000)::float8 AS probe_in_ms
     FROM (SELECT 1) one
+    LEFT JOIN ai_settings s ON s.tenant_id = $1
     LEFT JOIN ai_provider_keys k ON k.tenant_id = $1 AND k.provider = $2
     LEFT JOIN ai_key_pauses p ON p.tenant_id = coalesce(k.tenant_id, '*') AND p.provider = $2
       AND p.paused_until > clock_timestamp()
     LEFT JOIN ai_key_breakers b ON b.tenant_id = coalesce(k.tenant_id, '*') AND b.provider = $2`;
 
-const SHOWN = 'provider, last_four, base_url, max_concurrency, updated_at';
-
 const RECENT_MS = 1_000;
 
-const MAX_KEY_CHARS = 500;
-
-/** Keys of providers: a tenant's own, else the host's global one, else the simulator where the host runs it. */
+/** The key a call is made with: the tenant's own, else the host's global one, else the simulator where the host runs it. */
 @Injectable()
 export class ProviderKeys {
   private readonly recent = new LRUCache<string, ResolvingRow>({ max: 10_000, ttl: RECENT_MS });
@@ -94,18 +74,24 @@ export class ProviderKeys {
   constructor(
     private readonly secrets: SecretBox,
     private readonly breakers: KeyBreakers,
-    private readonly changes: KeyChanges,
+    changes: KeyChanges,
+    private readonly settings: TenantSettingsStore,
     @Inject(LLM_OPTIONS) private readonly options: LlmOptions,
   ) {
-    changes.subscribe(() => {
+    const clear = () => {
       this.changed += 1;
       this.recent.clear();
-    });
+    };
+    changes.subscribe(clear);
+    settings.subscribe(clear);
   }
 
   /**
    * The key a call of this tenant to this provider is made with; undefined where there is none. As it was at most a second
    * ago where another process changed it.
+   *
+   * @throws FieldsmithError `global_key_forbidden`, 422, where only the host's key is left and the tenant's settings forbid
+   * it; `secret_unreadable`.
    */
   async resolve(em: EntityManager, tenantId: string, provider: string): Promise<ResolvedKey | undefined> {
     const row = await this.recentRow(em, tenantId, provider);
@@ -113,6 +99,8 @@ export class ProviderKeys {
     const owned = sealed && keyOf ? { keyId: keyOf, sealed } : undefined;
     const found = owned ? this.own(tenantId, provider, row, owned) : this.shared(provider);
     if (!found) return undefined;
+    if (found.source === 'global' && !this.settings.complete(row.settings).allowGlobalKeys)
+      throw globalKeyForbidden(provider);
     const ref = { provider, owner: ownerOf(tenantId, found.source) };
     if (row.failures) this.breakers.suspect(ref);
     const { maxConcurrency: most, ...key } = found;
@@ -144,59 +132,6 @@ export class ProviderKeys {
     // What waits for an open breaker is woken the moment it closes, and must not find it open still.
     if (row!.reason === null && asked === this.changed) this.recent.set(key, row!);
     return row!;
-  }
-
-  async list(em: EntityManager, tenantId: string): Promise<ProviderKeyView[]> {
-    const rows = await em.query<KeyRow[]>(
-      `SELECT ${SHOWN} FROM ai_provider_keys WHERE tenant_id = $1 ORDER BY provider`,
-      [tenantId],
-    );
-    return rows.map(view);
-  }
-
-  /** @throws InvalidInputError when the key is no key or the base URL is not allowed. */
-  async put(em: EntityManager, tenantId: string, provider: string, key: NewKey): Promise<ProviderKeyView> {
-    const apiKey = key.apiKey.trim();
-    if (!/^[\x21-\x7e]+$/.test(apiKey) || apiKey.length > MAX_KEY_CHARS) {
-      throw new InvalidInputError([
-        {
-          path: 'api_key',
-          message: `must be 1 to ${MAX_KEY_CHARS} visible ASCII characters: paste the key again`,
-        },
-      ]);
-    }
-    if (key.baseUrl) checkBaseUrl(key.baseUrl, { allowlist: [...this.options.urlAllowlist] });
-    const { keyId: id, sealed } = this.secrets.seal(tenantId, purposeOf(provider), apiKey);
-    const [row] = await em.query<KeyRow[]>(
-      `INSERT INTO ai_provider_keys (tenant_id, provider, key_id, sealed, last_four, base_url, max_concurrency)
-       VALUES ($1, $2, $3, $4, $5, $6, $7)
-       ON CONFLICT (tenant_id, provider) DO UPDATE SET key_id = excluded.key_id, sealed = excluded.sealed,
-         last_four = excluded.last_four, base_url = excluded.base_url,
-         max_concurrency = excluded.max_concurrency, updated_at = now()
-       RETURNING ${SHOWN}`,
-      [tenantId, provider, id, sealed, apiKey.slice(-4), key.baseUrl ?? null, key.maxConcurrency ?? null],
-    );
-    await this.replaced(em, tenantId, provider);
-    return view(row!);
-  }
-
-  /** @returns false where there was none. */
-  async remove(em: EntityManager, tenantId: string, provider: string): Promise<boolean> {
-    const rows = await em.query<[unknown[], number]>(
-      'DELETE FROM ai_provider_keys WHERE tenant_id = $1 AND provider = $2 RETURNING 1',
-      [tenantId, provider],
-    );
-    await this.replaced(em, tenantId, provider);
-    return rows[1] > 0;
-  }
-
-  /** Whatever was wrong was wrong with the key that was there before. */
-  private async replaced(em: EntityManager, tenantId: string, provider: string): Promise<void> {
-    await em.query('DELETE FROM ai_key_pauses WHERE tenant_id = $1 AND provider = $2', [tenantId, provider]);
-    await this.breakers.mend(em, tenantId, { provider, owner: tenantId });
-    this.forget(em);
-    const change = { what: 'replaced', tenantId, provider } as const;
-    afterCommit(em, `key-replaced:${provider}`, () => this.changes.tell(change));
   }
 
   /** Leaves a key alone for a while; a later end wins over an earlier one. */
@@ -265,16 +200,8 @@ function stillAhead(pausedUntil: Date | null): Date | undefined {
   return pausedUntil && pausedUntil.getTime() > Date.now() ? pausedUntil : undefined;
 }
 
-function purposeOf(provider: string): string {
-  return `provider-key:${provider}`;
-}
-
-function view(row: KeyRow): ProviderKeyView {
-  return {
-    provider: row.provider,
-    last_four: row.last_four,
-    base_url: row.base_url,
-    max_concurrency: row.max_concurrency,
-    updated_at: row.updated_at.toISOString(),
-  };
+function globalKeyForbidden(provider: string): FieldsmithError {
+  const remedy = `store one with PUT /provider-keys/${provider}, or allow it in /ai-settings`;
+  const message = `There is no key for ${provider} of your own, and allow_global_keys forbids the shared one: ${remedy}.`;
+  return new FieldsmithError('global_key_forbidden', message, { status: 422 });
 }

@@ -1,14 +1,17 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { loggableError } from '#libs/common';
-import { keyEvidence, KeyBreakers, keyId, LlmError, type KeyRef, type OpenBreaker } from '#libs/llm';
+import { keyEvidence, KeyBreakers, keyId, KeyUse, LlmError, type KeyRef, type OpenBreaker } from '#libs/llm';
 import { KeyFailing } from './retry-policy.js';
 
-/** Stands before and after each call for its key: holds calls back while the key fails, and notes what a call shows. */
+/** Stands before and after each call for its key: holds calls back while the key fails, and notes its use and what a call shows. */
 @Injectable()
 export class KeyGuard {
   private readonly logger = new Logger(KeyGuard.name);
 
-  constructor(private readonly breakers: KeyBreakers) {}
+  constructor(
+    private readonly breakers: KeyBreakers,
+    private readonly use: KeyUse,
+  ) {}
 
   /** What a job that meets an open breaker ends its attempt with. */
   failing({ provider, owner }: KeyRef, { probeInMs, reason }: OpenBreaker): KeyFailing {
@@ -33,6 +36,7 @@ export class KeyGuard {
    * @returns what the job ends its attempt with instead of the error, where the breaker was open: it waits.
    */
   async note(tenantId: string, key: KeyRef, error?: unknown): Promise<KeyFailing | undefined> {
+    this.use.note(key);
     try {
       const evidence = keyEvidence(error);
       if (evidence === 'works') await this.breakers.worked(tenantId, key);

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { AuditLog } from '#libs/access';
 import { AiFieldConfigs } from '#libs/ai-fields';
 import { InvalidInputError, NotFoundError, type ErrorDetail } from '#libs/common';
 import type { Principal } from '#libs/host';
@@ -10,7 +11,7 @@ import { deleteField, insertFields, lockFields, requireTargets, updateField } fr
 import { MAX_FIELDS, typeChangeErrors } from './field-rules.js';
 import { fieldOf, type CrmField, type Pipeline } from './pipeline.js';
 import { PipelineCatalog } from './pipeline-catalog.js';
-import { PipelineViews, type FieldView } from './pipeline-views.js';
+import { PipelineViews, showField, type FieldView } from './pipeline-views.js';
 
 const FORGET_VALUES =
   'UPDATE records SET data = data - $3::text WHERE tenant_id = $1 AND pipeline_id = $2 AND data ? $3';
@@ -25,6 +26,7 @@ export class FieldAdmin {
     private readonly catalog: PipelineCatalog,
     private readonly views: PipelineViews,
     private readonly configs: AiFieldConfigs,
+    private readonly audit: AuditLog,
   ) {}
 
   /** @throws InvalidInputError, NotFoundError */
@@ -34,6 +36,7 @@ export class FieldAdmin {
       requireRoom(before);
       await requireTargets(em, principal.tenantId, [field], alone);
       await insertFields(em, principal.tenantId, pipelineId, [field]);
+      await this.record(em, principal, pipelineId, undefined, field);
       const after = { ...before, fields: [...before.fields, field] };
       const warnings =
         dto.ai_config && (await this.configs.save(em, principal, after, field.slug, dto.ai_config));
@@ -51,6 +54,7 @@ export class FieldAdmin {
       if (errors.length > 0) throw new InvalidInputError(errors);
       if (changed.options.pipeline_id !== field.options.pipeline_id) throw movedRelation();
       await updateField(em, principal.tenantId, pipelineId, changed);
+      await this.record(em, principal, pipelineId, field, changed);
       const after = { ...before, fields: before.fields.map((other) => (other === field ? changed : other)) };
       const warnings = await this.tellPlugin(em, principal, after, field, changed, dto);
       return this.show(em, principal.tenantId, after, slug, warnings);
@@ -60,10 +64,11 @@ export class FieldAdmin {
   /** Removes a field with its values. @throws NotFoundError; FieldsmithError `field_in_use`, 409, when a prompt references it. */
   async remove(principal: Principal, pipelineId: string, slug: string): Promise<void> {
     await this.changing(principal, pipelineId, async (em, before) => {
-      requireField(before, slug);
+      const field = requireField(before, slug);
       await lockFields(em, principal.tenantId, pipelineId, slug);
       await this.configs.fieldRemoved(em, principal, before, slug);
       await deleteField(em, principal.tenantId, pipelineId, slug);
+      await this.record(em, principal, pipelineId, field, undefined);
       await em.query(FORGET_VALUES, [principal.tenantId, pipelineId, slug]);
     });
   }
@@ -76,6 +81,20 @@ export class FieldAdmin {
     return this.tenants.transaction(tenantId, async (em) => {
       return work(em, await this.catalog.forChanging(em, tenantId, pipelineId));
     });
+  }
+
+  /** The configuration of an AI field has an entry of its own, which the plugin writes. */
+  private async record(
+    em: EntityManager,
+    principal: Principal,
+    pipelineId: string,
+    before: CrmField | undefined,
+    after: CrmField | undefined,
+  ): Promise<void> {
+    const action = !before ? 'create' : after ? 'update' : 'delete';
+    const subjectId = `${pipelineId}:${(before ?? after)?.slug}`;
+    const states = { before: before && showField(before), after: after && showField(after) };
+    await this.audit.record(em, principal, { action, subject: 'Field', subjectId, ...states });
   }
 
   private async tellPlugin(

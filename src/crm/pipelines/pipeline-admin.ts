@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { AuditLog } from '#libs/access';
 import { AiFieldConfigs, RecordChangeListener } from '#libs/ai-fields';
 import { FieldsmithError, InvalidInputError, newId, NotFoundError, type ErrorDetail } from '#libs/common';
 import type { Principal } from '#libs/host';
@@ -9,7 +10,7 @@ import { newFields } from './field-definitions.js';
 import { insertFields, lockFields, requireTargets } from './field-rows.js';
 import type { CrmField, Pipeline } from './pipeline.js';
 import { PipelineCatalog } from './pipeline-catalog.js';
-import { PipelineViews, type PipelineView } from './pipeline-views.js';
+import { PipelineViews, showField, type PipelineView } from './pipeline-views.js';
 import { deriveSlug } from './slugs.js';
 import { orSlugTaken } from './slug-taken.js';
 
@@ -38,6 +39,7 @@ export class PipelineAdmin {
     private readonly views: PipelineViews,
     private readonly configs: AiFieldConfigs,
     private readonly listener: RecordChangeListener,
+    private readonly audit: AuditLog,
   ) {}
 
   /** At most `limit` pipelines after an id. */
@@ -75,6 +77,8 @@ export class PipelineAdmin {
       await requireTargets(em, tenantId, fields, inList);
       await insertFields(em, tenantId, id, fields);
       const pipeline = (await this.catalog.find(em, tenantId, id)) as Pipeline;
+      const after = { ...named(pipeline), fields: pipeline.fields.map((field) => showField(field)) };
+      await this.audit.record(em, principal, { action: 'create', ...subjectOf(id), after });
       const warnings = await this.saveConfigs(em, principal, pipeline, dtos, fields);
       return withWarnings(await this.views.show(em, tenantId, pipeline), warnings);
     });
@@ -82,21 +86,28 @@ export class PipelineAdmin {
   }
 
   /** @throws NotFoundError; FieldsmithError `slug_taken`, 409. */
-  change(tenantId: string, id: string, { name, slug }: PipelineChangesDto): Promise<PipelineView> {
+  change(principal: Principal, id: string, { name, slug }: PipelineChangesDto): Promise<PipelineView> {
+    const { tenantId } = principal;
     const changed = this.tenants.transaction(tenantId, async (em) => {
-      await this.catalog.forChanging(em, tenantId, id);
+      const before = named(await this.catalog.forChanging(em, tenantId, id));
       await em.query(CHANGE, [tenantId, id, name ?? null, slug ?? null]);
       const pipeline = (await this.catalog.find(em, tenantId, id)) as Pipeline;
+      const after = named(pipeline);
+      await this.audit.record(em, principal, { action: 'update', ...subjectOf(id), before, after });
       return this.views.show(em, tenantId, pipeline);
     });
     return orSlugTaken(changed);
   }
 
   /** Removes a pipeline with its records. @throws NotFoundError; FieldsmithError `pipeline_in_use`, 409. */
-  async remove(tenantId: string, id: string): Promise<void> {
+  async remove(principal: Principal, id: string): Promise<void> {
+    const { tenantId } = principal;
     await this.tenants.transaction(tenantId, async (em) => {
-      await this.catalog.forChanging(em, tenantId, id);
+      const pipeline = await this.catalog.forChanging(em, tenantId, id);
       await this.requireUnused(em, tenantId, id);
+      const { fields } = await this.views.show(em, tenantId, pipeline);
+      const before = { ...named(pipeline), fields };
+      await this.audit.record(em, principal, { action: 'delete', ...subjectOf(id), before });
       await lockFields(em, tenantId, id);
       await this.listener.pipelineDeleted(em, tenantId, id);
       for (const sql of REMOVALS) await em.query(sql, [tenantId, id]);
@@ -138,6 +149,14 @@ export class PipelineAdmin {
     const message = `Relations point into this pipeline: remove ${names} first.`;
     throw new FieldsmithError('pipeline_in_use', message, { status: 409 });
   }
+}
+
+function named({ name, slug }: Pipeline): { name: string; slug: string } {
+  return { name, slug };
+}
+
+function subjectOf(id: string): { subject: string; subjectId: string } {
+  return { subject: 'Pipeline', subjectId: id };
 }
 
 function withWarnings(view: PipelineView, warnings: ReadonlyMap<string, string[]>): PipelineView {

@@ -42,7 +42,8 @@ export class PipelineViews {
   }
 }
 
-function showField(field: CrmField, config: Record<string, Json> | undefined): FieldView {
+/** A field as the API shows it, with its configuration where it is given. */
+export function showField(field: CrmField, config?: Record<string, Json>): FieldView {
   const { name, slug, fieldType, required, options, sensitive } = field;
   const view = { name, slug, field_type: fieldType, required, options, sensitive };
   return config ? { ...view, ai_config: config } : view;

@@ -37,17 +37,17 @@ export class PipelinesController {
 
   @Patch(':id')
   change(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('id') id: string,
     @Body() body: PipelineChangesDto,
   ): Promise<PipelineView> {
-    return this.pipelines.change(tenantId, id, body);
+    return this.pipelines.change(principal, id, body);
   }
 
   @Delete(':id')
   @HttpCode(204)
-  remove(@CurrentPrincipal() { tenantId }: Principal, @Param('id') id: string): Promise<void> {
-    return this.pipelines.remove(tenantId, id);
+  remove(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<void> {
+    return this.pipelines.remove(principal, id);
   }
 
   @Post(':id/fields')
