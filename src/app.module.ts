@@ -53,6 +53,7 @@ function fieldsmithOptions({ config, masterKey, simulatorUrl }: Runtime): Fields
   return {
     tenants: {
       masterKey,
+      previousMasterKeys: config.previousMasterKeys,
       defaults: {
         defaultModel: ai.defaultModel,
         defaultTemperature: ai.defaultTemperature,

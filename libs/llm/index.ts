@@ -24,6 +24,7 @@ export { KeyBreakers, type KeyRef, type OpenBreaker } from './keys/key-breakers.
 export { KeyChanges, type KeyChange } from './keys/key-changes.js';
 export { keyEvidence } from './keys/key-evidence.js';
 export { EVERYBODY, keyId, readKeyId, type KeySource } from './keys/key-owner.js';
+export { KeyRotation, type KeyRotationResult } from './keys/key-rotation.js';
 export { KeyUse } from './keys/key-use.js';
 export type { NewKey, ProviderKeyView } from './keys/own-keys.js';
 export { ProviderKeys, type KeyLimit, type ResolvedKey } from './keys/provider-keys.js';

@@ -2,6 +2,7 @@ import { Global, Module } from '@nestjs/common';
 import { createRegistry } from './default-registry.js';
 import { KeyBreakers } from './keys/key-breakers.js';
 import { KeyChanges } from './keys/key-changes.js';
+import { KeyRotation } from './keys/key-rotation.js';
 import { KeyUse } from './keys/key-use.js';
 import { OwnKeys } from './keys/own-keys.js';
 import { ProviderKeys } from './keys/provider-keys.js';
@@ -16,6 +17,7 @@ import { ProviderRegistry } from './provider-registry.js';
   providers: [
     KeyBreakers,
     KeyChanges,
+    KeyRotation,
     KeyUse,
     OwnKeys,
     ProviderKeys,
@@ -25,6 +27,6 @@ import { ProviderRegistry } from './provider-registry.js';
       useFactory: ({ providers }: LlmOptions) => createRegistry(providers),
     },
   ],
-  exports: [KeyBreakers, KeyChanges, KeyUse, ProviderKeys, ProviderRegistry],
+  exports: [KeyBreakers, KeyChanges, KeyRotation, KeyUse, ProviderKeys, ProviderRegistry],
 })
 export class LlmModule {}

@@ -27,6 +27,7 @@ import { MaintenanceLeases } from './maintenance/maintenance-leases.js';
 import { MaintenanceSchedule } from './maintenance/maintenance-schedule.js';
 import { Maintenance } from './maintenance/maintenance.js';
 import { RetryFailedJobs } from './maintenance/retry-failed-jobs.js';
+import { RotateMasterKey } from './maintenance/rotate-master-key.js';
 import { SweepLeases } from './maintenance/sweep-leases.js';
 import { createParserRegistry, ParserRegistry } from './parsers/parser-registry.js';
 import { JobAnswerer } from './pipeline/answer-job.js';
@@ -53,6 +54,7 @@ const MAINTENANCE = [
   ApplyRetention,
   EnsureLedgerMonths,
   ReconcileHolds,
+  RotateMasterKey,
 ];
 
 /** Jobs and what works on them; expects `PROCESSING_OPTIONS`. */

@@ -37,6 +37,8 @@ export const SYSTEM_FUNCTIONS: Readonly<Record<string, string>> = {
   'ai_key_lines()': 'Finds the provider keys that jobs of any tenant wait for.',
   'ai_tell_key_changed(text,text,jsonb)':
     'Tells all tenants that wait for a shared key that it failed, or works again.',
+  'ai_secrets_to_rotate(text,text,text,integer)':
+    'Finds the provider keys of all tenants that an old master key has sealed, without the keys themselves.',
   'host_find_login(text)': 'Finds who signs in by e-mail alone, before their tenant is known.',
   'host_find_principal(text,text,integer)':
     'Checks a token at every request in one statement, without a transaction.',

@@ -18,7 +18,8 @@ import { TENANTS_OPTIONS, type TenantsOptions } from './tenants.options.js';
     {
       provide: SecretBox,
       inject: [TENANTS_OPTIONS],
-      useFactory: ({ masterKey }: TenantsOptions) => new SecretBox(masterKey),
+      useFactory: ({ masterKey, previousMasterKeys }: TenantsOptions) =>
+        new SecretBox(masterKey, previousMasterKeys),
     },
     TenantTransactions,
     TenantSettingsStore,

@@ -2,6 +2,8 @@
 export interface TenantsOptions {
   /** 32 bytes that seal the secrets of all tenants. */
   masterKey: Buffer;
+  /** Older master keys: they open what they sealed, and seal nothing any more; default: none. */
+  previousMasterKeys?: readonly Buffer[];
   /** What a tenant has before it sets anything. */
   defaults: TenantSettings;
 }

@@ -5,9 +5,10 @@ import { AccessTokens } from './access-tokens.js';
 const DAY = 24 * 3600 * 1000;
 const claims = { tenantId: 'tenant', userId: 'user', tokenVersion: 3 };
 
-function tokens(at = 0, key = 1): AccessTokens {
+function tokens(at = 0, key = 1, ...previous: number[]): AccessTokens {
   const clock = { now: () => new Date(Date.UTC(2026, 0, 1) + at) };
-  return new AccessTokens({ masterKey: Buffer.alloc(32, key) }, clock);
+  const previousMasterKeys = previous.map((old) => Buffer.alloc(32, old));
+  return new AccessTokens({ masterKey: Buffer.alloc(32, key), previousMasterKeys }, clock);
 }
 
 describe('AccessTokens', () => {
@@ -20,6 +21,12 @@ describe('AccessTokens', () => {
 
   it('reads nothing signed under another key', async () => {
     expect(await tokens(0, 2).read(await tokens().sign(claims))).toBeUndefined();
+  });
+
+  it('reads what an older key signed as long as that is known, and signs with the new one', async () => {
+    expect(await tokens(0, 2, 3, 1).read(await tokens().sign(claims))).toEqual(claims);
+    expect(await tokens(0, 1).read(await tokens(0, 2, 1).sign(claims))).toBeUndefined();
+    expect(await tokens(7 * DAY + 1000, 2, 1).read(await tokens().sign(claims))).toBeUndefined();
   });
 
   it('reads nothing that was changed', async () => {

@@ -14,16 +14,21 @@ export interface TokenClaims {
   tokenVersion: number;
 }
 
-/** Signs and reads the tokens people send: JWTs, HS256, for 7 days, under a key derived from the master key. */
+/**
+ * Signs and reads the tokens people send: JWTs, HS256, for 7 days, under a key derived from the master key. Tokens of
+ * before a rotation are good as long as the older key is known.
+ */
 @Injectable()
 export class AccessTokens {
-  private readonly key: Uint8Array;
+  /** The one that signs first. */
+  private readonly keys: readonly [Uint8Array, ...Uint8Array[]];
 
   constructor(
-    @Inject(TENANTS_OPTIONS) { masterKey }: Pick<TenantsOptions, 'masterKey'>,
+    @Inject(TENANTS_OPTIONS)
+    { masterKey, previousMasterKeys = [] }: Pick<TenantsOptions, 'masterKey' | 'previousMasterKeys'>,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
-    this.key = new Uint8Array(hkdfSync('sha256', masterKey, '', 'fieldsmith access tokens', 32));
+    this.keys = [keyOf(masterKey), ...previousMasterKeys.map(keyOf)];
   }
 
   sign({ tenantId, userId, tokenVersion }: TokenClaims): Promise<string> {
@@ -34,14 +39,22 @@ export class AccessTokens {
       .setSubject(userId)
       .setIssuedAt(now)
       .setExpirationTime(now + LIFETIME_SECONDS)
-      .sign(this.key);
+      .sign(this.keys[0]);
   }
 
   /** What the token says, or undefined where it is not ours, was changed or has run out. */
   async read(token: string): Promise<TokenClaims | undefined> {
+    for (const key of this.keys) {
+      const claims = await this.readUnder(key, token);
+      if (claims) return claims;
+    }
+    return undefined;
+  }
+
+  private async readUnder(key: Uint8Array, token: string): Promise<TokenClaims | undefined> {
     try {
       const options = { algorithms: ['HS256'], issuer: ISSUER, currentDate: this.clock.now() };
-      const { payload } = await jwtVerify<{ tid: string; tv: number }>(token, this.key, options);
+      const { payload } = await jwtVerify<{ tid: string; tv: number }>(token, key, options);
       const { sub, tid, tv } = payload;
       return typeof sub === 'string' && typeof tid === 'string' && typeof tv === 'number'
         ? { tenantId: tid, userId: sub, tokenVersion: tv }
@@ -51,4 +64,8 @@ export class AccessTokens {
       return undefined;
     }
   }
+}
+
+function keyOf(masterKey: Buffer): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', masterKey, '', 'fieldsmith access tokens', 32));
 }

@@ -7,6 +7,8 @@ interface Range {
   fallback: number;
 }
 
+const KEY = /^[A-Za-z0-9+/_-]{43}=?$/;
+
 /** Reads variables one by one and collects what is wrong with them. An empty variable counts as unset. */
 export class EnvReader {
   readonly problems: string[] = [];
@@ -77,9 +79,17 @@ export class EnvReader {
   key(name: string): Buffer | undefined {
     const value = this.text(name);
     if (value === undefined) return undefined;
-    if (/^[A-Za-z0-9+/_-]{43}=?$/.test(value)) return Buffer.from(value, 'base64');
+    if (KEY.test(value)) return Buffer.from(value, 'base64');
     this.problem(name, 'must be 32 bytes in base64; make one with: openssl rand -base64 32');
     return undefined;
+  }
+
+  /** Any number of keys of 32 bytes in base64. No value is repeated. */
+  keyList(name: string): readonly Buffer[] {
+    const values = this.list(name);
+    if (values.every((value) => KEY.test(value))) return values.map((value) => Buffer.from(value, 'base64'));
+    this.problem(name, 'must be keys of 32 bytes in base64, separated by commas');
+    return [];
   }
 
   /** A text of at least so many characters, none of them a space. The value is never repeated. */

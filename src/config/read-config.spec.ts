@@ -114,6 +114,7 @@ describe('readConfig', () => {
 
   it.each([
     ['MASTER_KEY', 'c2hvcnQ='],
+    ['MASTER_KEY_PREVIOUS', `${key.toString('base64')},topsecret`],
     ['DATABASE_URL', 'mysql://root:topsecret@db'],
     ['REDIS_URL', 'topsecret'],
     ['OPENAI_BASE_URL', 'ftp://user:topsecret@host'],
@@ -132,6 +133,16 @@ describe('readConfig', () => {
       expect.stringMatching(/^PORT is "x"/),
       expect.stringMatching(/^DATABASE_OWNER_URL needs DATABASE_URL/),
       expect.stringMatching(/^ROLE is "api" but needs DATABASE_URL and REDIS_URL/),
+    ]);
+  });
+
+  it('reads older master keys, which need the one that takes their place', () => {
+    const old = [1, 2].map((byte) => Buffer.alloc(32, byte));
+    const previous = old.map((each) => each.toString('base64')).join(', ');
+    expect(readConfig({ ...split, MASTER_KEY_PREVIOUS: previous }).previousMasterKeys).toEqual(old);
+    expect(readConfig(split).previousMasterKeys).toEqual([]);
+    expect(problemsOf({ MASTER_KEY_PREVIOUS: previous })).toEqual([
+      expect.stringMatching(/^MASTER_KEY_PREVIOUS needs MASTER_KEY/),
     ]);
   });
 

@@ -34,6 +34,8 @@ export interface Config {
   operatorToken?: string;
   /** 32 bytes. Unset only with embedded Postgres: then one is made and kept under `dataDir`. */
   masterKey?: Buffer;
+  /** Older master keys, which open what they sealed. */
+  previousMasterKeys: readonly Buffer[];
   openai: Readonly<ProviderAccount>;
   anthropic: Readonly<ProviderAccount>;
   /** Base URLs that tenants may name, as `libs/llm` reads them. */
@@ -90,6 +92,7 @@ export function readConfig(env: Env): Config {
     redisPrefix: redisPrefix(read),
     operatorToken: read.secret('OPERATOR_TOKEN', 16),
     masterKey: read.key('MASTER_KEY'),
+    previousMasterKeys: read.keyList('MASTER_KEY_PREVIOUS'),
     openai: account(read, 'OPENAI'),
     anthropic: account(read, 'ANTHROPIC'),
     simulatorMaxConcurrency: read.optionalInteger('SIMULATOR_MAX_CONCURRENCY', CONCURRENCY),
@@ -159,6 +162,9 @@ function checkTogether(read: EnvReader, role: ProcessRole): void {
   const isSet = (name: string) => read.text(name) !== undefined;
   if (isSet('DATABASE_URL') && !isSet('MASTER_KEY')) {
     read.problem('MASTER_KEY', 'must be set with DATABASE_URL; make one with: openssl rand -base64 32');
+  }
+  if (isSet('MASTER_KEY_PREVIOUS') && !isSet('MASTER_KEY')) {
+    read.problem('MASTER_KEY_PREVIOUS', 'needs MASTER_KEY, the key that takes its place');
   }
   if (isSet('DATABASE_OWNER_URL') && !isSet('DATABASE_URL')) {
     read.problem('DATABASE_OWNER_URL', 'needs DATABASE_URL, which is not set');

@@ -3,7 +3,7 @@ import { addPipeline, addRecord, ai, plain } from './pipelines.js';
 
 /** A pipeline with a name and a summary made from it: all that most tests of jobs and money need. */
 export class Leads {
-  private constructor(
+  constructor(
     readonly api: Api,
     readonly pipelineId: string,
   ) {}

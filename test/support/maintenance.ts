@@ -5,7 +5,7 @@ import type { Api } from './api.js';
 import type { TestDatabase } from './database.js';
 import { TEST_MASTER_KEY } from './product.js';
 
-/** The jobs of the maintenance by name, sorted. */
+/** The jobs that the maintenance runs by itself, by name, sorted. */
 export const MAINTENANCE_JOBS = [
   'apply_retention',
   'cleanup_old_jobs',
@@ -14,6 +14,9 @@ export const MAINTENANCE_JOBS = [
   'retry_failed_jobs',
   'sweep_leases',
 ];
+
+/** Those that run on command only. */
+export const COMMANDS = ['rotate-master-key'];
 
 /** What a command came to. */
 export interface CommandRun {

@@ -1,3 +1,5 @@
+import { FieldsmithError } from '#libs/common';
+
 /** What a run did, in numbers by name. */
 export type MaintenanceResult = Record<string, number>;
 
@@ -15,8 +17,8 @@ export type KeepOn = () => Promise<void>;
 export interface MaintenanceJob {
   /** Names it in commands, logs and metrics. */
   readonly name: string;
-  /** Milliseconds from the end of a run to the next one. */
-  readonly everyMs: number;
+  /** Milliseconds from the end of a run to the next one; null where it runs on command only. */
+  readonly everyMs: number | null;
   /** Milliseconds after which a run that said nothing is taken for dead; longer than any batch. */
   readonly leaseMs: number;
   run(keepOn: KeepOn): Promise<MaintenanceResult>;
@@ -28,6 +30,16 @@ export const MAINTENANCE_JOBS = Symbol('MAINTENANCE_JOBS');
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 export const DAY_MS = 24 * HOUR_MS;
+
+/** The run went through, but there is something that it could not do and somebody must see to. */
+export class MaintenanceIncomplete extends FieldsmithError {
+  constructor(
+    message: string,
+    readonly result: MaintenanceResult,
+  ) {
+    super('maintenance_incomplete', message);
+  }
+}
 
 /** The run ends before its work does; what is left is the next run's. */
 export class MaintenanceEnded extends Error {}

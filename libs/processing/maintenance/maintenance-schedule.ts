@@ -20,7 +20,7 @@ export class MaintenanceSchedule implements BeforeApplicationShutdown {
   ) {}
 
   start(): void {
-    const { jobs } = this.maintenance;
+    const jobs = this.maintenance.jobs.filter(({ everyMs }) => everyMs !== null);
     const tracks = [jobs.filter(isUrgent), jobs.filter((job) => !isUrgent(job))];
     this.timer = setInterval(() => tracks.forEach((track) => this.look(track)), this.options.sweepIntervalMs);
   }
@@ -45,5 +45,5 @@ export class MaintenanceSchedule implements BeforeApplicationShutdown {
 }
 
 function isUrgent({ everyMs }: MaintenanceJob): boolean {
-  return everyMs < MINUTE_MS;
+  return everyMs !== null && everyMs < MINUTE_MS;
 }

@@ -5,6 +5,7 @@ import { FieldsmithError, loggableError, Metrics } from '#libs/common';
 import {
   MAINTENANCE_JOBS,
   MaintenanceEnded,
+  MaintenanceIncomplete,
   MINUTE_MS,
   type KeepOn,
   type MaintenanceJob,
@@ -99,7 +100,7 @@ export class Maintenance {
     } catch (error) {
       if (error instanceof MaintenanceEnded) return { outcome: 'interrupted', result: {} };
       this.logger.error({ message: 'maintenance failed', job: job.name, err: loggableError(error) });
-      return { outcome: 'failed', result: {} };
+      return { outcome: 'failed', result: error instanceof MaintenanceIncomplete ? error.result : {} };
     }
   }
 
@@ -124,5 +125,7 @@ export class Maintenance {
 
 function nextMs(job: MaintenanceJob, outcome: MaintenanceOutcome): number {
   if (outcome === 'interrupted') return 0;
-  return outcome === 'failed' ? Math.min(job.everyMs, MINUTE_MS) : job.everyMs;
+  // Where it runs on command only, no schedule asks.
+  const everyMs = job.everyMs ?? 0;
+  return outcome === 'failed' ? Math.min(everyMs, MINUTE_MS) : everyMs;
 }
