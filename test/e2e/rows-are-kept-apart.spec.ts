@@ -85,7 +85,15 @@ describe('rows of a tenant', () => {
     }
     expect(used).toEqual(
       expect.arrayContaining([
-        ...['ai_budget_limits', 'ai_budgets', 'ai_events', 'ai_executions', 'ai_field_configs', 'ai_jobs'],
+        ...[
+          'ai_audit_log',
+          'ai_budget_limits',
+          'ai_budgets',
+          'ai_events',
+          'ai_executions',
+          'ai_field_configs',
+          'ai_jobs',
+        ],
         ...['ai_ledger', 'ai_provider_keys', 'ai_runs', 'ai_values'],
         ...['pipeline_fields', 'pipelines', 'records', 'tenants', 'users'],
       ]),
