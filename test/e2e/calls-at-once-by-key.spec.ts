@@ -20,7 +20,7 @@ describe('calls at once by key', () => {
   let mostSlots: (key: string) => Promise<number>;
 
   beforeAll(async () => {
-    const env = { OPENAI_MAX_CONCURRENCY: String(GLOBAL_LIMIT), AI_LEASE_MS: '1500' };
+    const env = { OPENAI_MAX_CONCURRENCY: String(GLOBAL_LIMIT), AI_LEASE_MS: '4000' };
     stage = await setStage(env);
     const allowed = { PROVIDER_URL_ALLOWLIST: stage.providerUrl };
     await stage.restart('stop', allowed);
