@@ -1,5 +1,7 @@
 export { canonicalJson, hashOf, type Json } from './canonical-json.js';
 export { CLOCK, systemClock, type Clock } from './clock.js';
+export { csvFile } from './csv-file.js';
+export { csvRow } from './csv-row.js';
 export {
   FieldsmithError,
   InvalidInputError,
