@@ -9,6 +9,7 @@ import { Operations1700000008000 } from '../../migrations/1700000008000-operatio
 import { Delivery1700000009000 } from '../../migrations/1700000009000-delivery.js';
 import { GenerationRuns1700000010000 } from '../../migrations/1700000010000-generation-runs.js';
 import { ProviderKeys1700000011000 } from '../../migrations/1700000011000-provider-keys.js';
+import { RollUps1700000014000 } from '../../migrations/1700000014000-roll-ups.js';
 import type { MigrationClass } from './migrate.js';
 
 /** Every migration, oldest first. */
@@ -24,4 +25,5 @@ export const MIGRATIONS: MigrationClass[] = [
   Delivery1700000009000,
   GenerationRuns1700000010000,
   ProviderKeys1700000011000,
+  RollUps1700000014000,
 ];
