@@ -48,6 +48,8 @@ const CONTRACT: Record<string, string[]> = {
   '/budgets/{}/{}': ['put', 'delete'],
   '/model-prices': ['get', 'put', 'delete'],
   '/ai-analytics/usage': ['get'],
+  '/ai-analytics/costs': ['get'],
+  '/ai-analytics/performance': ['get'],
 };
 
 interface OpenApi {
