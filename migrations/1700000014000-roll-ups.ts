@@ -3,29 +3,30 @@ import { systemAccess, systemFunction, tenantTable } from './tenant-table.js';
 
 /**
  * The position of a ledger row is the transaction that wrote it: everything below the oldest transaction still running
- * is complete, so that a late commit cannot slip in behind a reader. The index takes the place of one that the primary
+ * is complete, so that a late commit cannot slip in behind a reader. It is a bigint, because row-level security lets only
+ * leakproof comparisons reach an index, and neither those of xid8 nor COALESCE are: a report read every row of its tenant. The index takes the place of one that the primary
  * key all but repeats: the ledger has as many to write as before.
  */
 const POSITIONS = `
-  ALTER TABLE ai_ledger ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
+  ALTER TABLE ai_ledger ADD COLUMN xid bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint;
   DROP INDEX ai_ledger_report;
   CREATE INDEX ai_ledger_position ON ai_ledger (tenant_id, xid);
 
   -- A correction begins as a copy of the row that it corrects, and its position with it.
   CREATE FUNCTION ai_own_position() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
-    NEW.xid := pg_current_xact_id();
+    NEW.xid := pg_current_xact_id()::text::bigint;
     RETURN NEW;
   END $$;
   CREATE TRIGGER ai_own_position BEFORE INSERT ON ai_ledger FOR EACH ROW
-    WHEN (NEW.xid IS DISTINCT FROM pg_current_xact_id()) EXECUTE FUNCTION ai_own_position();`;
+    WHEN (NEW.xid IS DISTINCT FROM pg_current_xact_id()::text::bigint) EXECUTE FUNCTION ai_own_position();`;
 
 /** One row a value of a dimension, and not of all of them together: a month by day is thirty rows, whoever spent it. */
 const TABLES = `
   -- What is rolled up of a tenant's ledger: the rows up to this position and no others.
   CREATE TABLE ai_rollup_positions (
     tenant_id text PRIMARY KEY,
-    xid xid8 NOT NULL
+    xid bigint NOT NULL
   ) WITH (fillfactor = 50);
 
   CREATE TABLE ai_rollups (
@@ -81,19 +82,19 @@ const COUNTS = `
  */
 const ROLL_UP = `
   CREATE FUNCTION ai_roll_up_ledger(p_tenant text, p_limit int) RETURNS int LANGUAGE plpgsql AS $$
-  DECLARE v_from xid8; v_to xid8; v_rows int;
+  DECLARE v_from bigint; v_to bigint; v_rows int;
   BEGIN
     -- Lost with the server, it is done again: position and roll-ups are lost together.
     PERFORM set_config('synchronous_commit', 'off', true);
     -- Looked at first without the lock: mostly there is nothing.
     IF NOT EXISTS (SELECT FROM ai_ledger WHERE tenant_id = p_tenant
-         AND xid > coalesce((SELECT p.xid FROM ai_rollup_positions p WHERE p.tenant_id = p_tenant), '0')) THEN RETURN 0; END IF;
-    INSERT INTO ai_rollup_positions (tenant_id, xid) VALUES (p_tenant, '0') ON CONFLICT DO NOTHING;
+         AND xid > (SELECT coalesce(max(p.xid), 0) FROM ai_rollup_positions p WHERE p.tenant_id = p_tenant)) THEN RETURN 0; END IF;
+    INSERT INTO ai_rollup_positions (tenant_id, xid) VALUES (p_tenant, 0) ON CONFLICT DO NOTHING;
     SELECT p.xid INTO v_from FROM ai_rollup_positions p WHERE p.tenant_id = p_tenant FOR UPDATE;
     IF NOT FOUND THEN RETURN 0; END IF;
     SELECT n.xid INTO v_to FROM (
       SELECT l.xid FROM ai_ledger l
-       WHERE l.tenant_id = p_tenant AND l.xid > v_from AND l.xid < pg_snapshot_xmin(pg_current_snapshot())
+       WHERE l.tenant_id = p_tenant AND l.xid > v_from AND l.xid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
        ORDER BY l.xid LIMIT p_limit) n ORDER BY n.xid DESC LIMIT 1;
     IF NOT FOUND THEN RETURN 0; END IF;
 
@@ -147,13 +148,13 @@ const MEND = `
   LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
   DECLARE v_first date;
   BEGIN
-    IF NOT EXISTS (SELECT FROM ai_rollup_positions WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())) THEN RETURN false; END IF;
+    IF NOT EXISTS (SELECT FROM ai_rollup_positions WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint) THEN RETURN false; END IF;
     LOCK TABLE ai_ledger IN ACCESS EXCLUSIVE MODE;
     SELECT date_trunc('month', min(held_at) AT TIME ZONE 'UTC')::date INTO v_first FROM ai_ledger;
     DELETE FROM ai_rollup_positions;
     DELETE FROM ai_rollups WHERE day >= v_first;
     DELETE FROM ai_model_rollups WHERE day >= v_first;
-    UPDATE ai_ledger SET xid = pg_current_xact_id() WHERE xid >= pg_snapshot_xmax(pg_current_snapshot());
+    UPDATE ai_ledger SET xid = pg_current_xact_id()::text::bigint WHERE xid >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
     RETURN true;
   END $$;`;
 
@@ -168,7 +169,7 @@ const DROP_MONTH = `
       EXECUTE format('SELECT tenant_id FROM %I WHERE tenant_id > $1 ORDER BY tenant_id LIMIT 1', p_part) INTO v_tenant USING v_tenant;
       IF v_tenant IS NULL THEN RETURN true; END IF;
       EXECUTE format('SELECT EXISTS (SELECT FROM %I l WHERE l.tenant_id = $1 AND l.xid >
-          coalesce((SELECT p.xid FROM ai_rollup_positions p WHERE p.tenant_id = $1), ''0''))', p_part) INTO v_left USING v_tenant;
+          (SELECT coalesce(max(p.xid), 0) FROM ai_rollup_positions p WHERE p.tenant_id = $1))', p_part) INTO v_left USING v_tenant;
       IF v_left THEN RETURN false; END IF;
     END LOOP;
   END $$;

@@ -32,7 +32,7 @@ export function partsOf(sources: Sources, { edges }: Pick<ReportRange, 'edges'>)
   );
   return `tail AS MATERIALIZED (
     SELECT ${COLUMNS} FROM ai_ledger
-     WHERE tenant_id = $1 AND xid > coalesce((SELECT p.xid FROM ai_rollup_positions p WHERE p.tenant_id = $1), '0')
+     WHERE tenant_id = $1 AND xid > (SELECT coalesce(max(p.xid), 0) FROM ai_rollup_positions p WHERE p.tenant_id = $1)
   ), parts AS (
     ${rolled} AND day >= $2::date AND day < $3::date ${rolledGroup}
     UNION ALL

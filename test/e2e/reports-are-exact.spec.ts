@@ -251,10 +251,8 @@ describe('reports', () => {
   });
 
   it('stay right where the database was restored into a cluster that counts from the beginning', async () => {
-    await stage.database.sql(`UPDATE ai_ledger SET xid = (xid::text::bigint + 4000000000)::text::xid8`);
-    await stage.database.sql(
-      `UPDATE ai_rollup_positions SET xid = (xid::text::bigint + 4000000000)::text::xid8`,
-    );
+    await stage.database.sql(`UPDATE ai_ledger SET xid = xid + 4000000000`);
+    await stage.database.sql(`UPDATE ai_rollup_positions SET xid = xid + 4000000000`);
     await begin(app.first);
     await addEntry(app.first, api.tenantId, randomEntry(new Random(3)));
     await app.first.query('COMMIT');

@@ -34,7 +34,7 @@ const TYPICAL_OUTPUT = `
      WHERE tenant_id = $1 AND dimension = 'field' AND key = $2 || ':' || $3 AND day > current_date - 31
     UNION ALL
     SELECT output_tokens, 1 FROM ai_ledger
-     WHERE tenant_id = $1 AND xid > coalesce((SELECT p.xid FROM ai_rollup_positions p WHERE p.tenant_id = $1), '0')
+     WHERE tenant_id = $1 AND xid > (SELECT coalesce(max(p.xid), 0) FROM ai_rollup_positions p WHERE p.tenant_id = $1)
        AND pipeline_id = $2 AND field = $3 AND entry = 'settled') answered`;
 
 /** Tells what a run would do and cost, without doing it. */
