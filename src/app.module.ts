@@ -84,6 +84,7 @@ function fieldsmithOptions({ config, masterKey, simulatorUrl }: Runtime): Fields
       sweepIntervalMs: ai.sweepIntervalMs,
       maxRetries: ai.maxRetries,
       retryBaseMs: ai.retryBaseMs,
+      ledgerRetentionMonths: ai.ledgerRetentionMonths,
       drainMs: DRAIN_MS,
     },
     operations: { metricsToken: config.metricsToken },

@@ -6,6 +6,7 @@ import { Holds } from './budgets/holds.js';
 import { SettlementQueue } from './budgets/settlement-queue.js';
 import { ModelPricesController } from './pricing/model-prices.controller.js';
 import { LedgerMonths } from './ledger/ledger-months.js';
+import { LedgerRollUps } from './ledger/ledger-roll-ups.js';
 import { PriceBook } from './pricing/price-book.js';
 import { AiSettingsController } from './settings/ai-settings.controller.js';
 
@@ -13,7 +14,7 @@ import { AiSettingsController } from './settings/ai-settings.controller.js';
 @Global()
 @Module({
   controllers: [AiSettingsController, BudgetsController, ModelPricesController],
-  providers: [Budgets, HoldReconciler, Holds, LedgerMonths, PriceBook, SettlementQueue],
-  exports: [Budgets, HoldReconciler, Holds, LedgerMonths, PriceBook, SettlementQueue],
+  providers: [Budgets, HoldReconciler, Holds, LedgerMonths, LedgerRollUps, PriceBook, SettlementQueue],
+  exports: [Budgets, HoldReconciler, Holds, LedgerMonths, LedgerRollUps, PriceBook, SettlementQueue],
 })
 export class AccountingModule {}

@@ -11,6 +11,7 @@ export { Holds, type CallId, type CallSubject, type HoldRequest, type HoldVerdic
 export { SettlementQueue } from './budgets/settlement-queue.js';
 export { recordFreeResult, type FreeResult } from './ledger/free-rows.js';
 export { LedgerMonths } from './ledger/ledger-months.js';
+export { LedgerRollUps } from './ledger/ledger-roll-ups.js';
 export { settlementRow, type CallSettlement, type SettledUsage } from './ledger/settlement.js';
 export { costOf, holdAmount, type HoldBounds } from './pricing/cost.js';
 export { PriceBook } from './pricing/price-book.js';

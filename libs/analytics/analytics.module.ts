@@ -1,7 +1,11 @@
 import { Module } from '@nestjs/common';
 import { AnalyticsController } from './analytics.controller.js';
+import { CostReports } from './cost-report.js';
+import { PerformanceReports } from './performance-report.js';
 import { UsageReports } from './usage-report.js';
 
-/** Reports on usage and costs; reads only. */
-@Module({ controllers: [AnalyticsController], providers: [UsageReports], exports: [UsageReports] })
+const REPORTS = [UsageReports, CostReports, PerformanceReports];
+
+/** Reports on usage, costs and performance; reads only. */
+@Module({ controllers: [AnalyticsController], providers: REPORTS, exports: REPORTS })
 export class AnalyticsModule {}

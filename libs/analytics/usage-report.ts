@@ -1,21 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { nanoToCents, nanoToUsd } from '#libs/common';
-
-/** What usage can be grouped by, and the expression of the ledger that gives it. */
-const GROUPS = {
-  day: `to_char(held_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')`,
-  model: 'model',
-  provider: 'provider',
-  user: 'principal_id',
-  pipeline: 'pipeline_id',
-  field: `pipeline_id || ':' || field`,
-  operation: 'operation',
-  template: `NULL::text`,
-} as const;
-
-export type UsageGroup = keyof typeof GROUPS;
-export const USAGE_GROUPS = Object.keys(GROUPS) as UsageGroup[];
+import { requireKept } from './kept-days.js';
+import type { ReportRange } from './report-range.js';
+import { partsOf, valuesOf } from './report-statement.js';
+import { groupOf, type UsageGroup } from './usage-groups.js';
 
 export interface UsageItem {
   /** Null where the dimension does not apply. */
@@ -31,52 +20,83 @@ export interface UsageItem {
   cached: number;
 }
 
+export type UsageTotals = Omit<UsageItem, 'key'>;
+
 export interface UsageReport {
   items: UsageItem[];
-  totals: Omit<UsageItem, 'key'>;
+  totals: UsageTotals;
 }
 
-interface Row {
+/** One line of a report, exactly. */
+export interface UsageRow {
   key: string | null;
   requests: string;
   input: string;
   output: string;
+  /** Nano-USD. */
   cost: string;
   errors: string;
   cached: string;
 }
 
 /** A released call answered with an error and cost nothing; an unconfirmed one counts at its hold until it is released. */
-const SUMS = `
+const OF_LEDGER = `
   count(*) FILTER (WHERE entry IN ('settled', 'released', 'unconfirmed')) AS requests,
   coalesce(sum(input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens), 0) AS input,
   coalesce(sum(output_tokens), 0) AS output,
   coalesce(sum(cost_nano), 0) AS cost,
   count(*) FILTER (WHERE entry IN ('released', 'unconfirmed')) AS errors,
   count(*) FILTER (WHERE entry = 'free') AS cached`;
+const OF_ROLL_UPS =
+  'requests, input_tokens AS input, output_tokens AS output, cost_nano AS cost, errors, cached';
+const SUMS = ['requests', 'input', 'output', 'cost', 'errors', 'cached'] as const;
 
-/** Usage and cost of a tenant, read from the ledger. */
+/** How the lines of a report are put in order, and how many are of interest. */
+export type UsageOrder = { by: 'key' } | { by: 'cost'; most: number };
+
+/** Usage and cost of a tenant: exact at any moment. */
 @Injectable()
 export class UsageReports {
-  /** @param from inclusive. @param to exclusive. */
+  /** @throws InvalidInputError where the range ends within a day whose calls are no longer kept. */
   async usage(
     em: EntityManager,
     tenantId: string,
-    from: Date,
-    to: Date,
+    range: ReportRange,
     group: UsageGroup,
   ): Promise<UsageReport> {
-    const rows = await em.query<Row[]>(
-      `SELECT ${GROUPS[group]} AS key, ${SUMS} FROM ai_ledger
-        WHERE tenant_id = $1 AND held_at >= $2 AND held_at < $3 GROUP BY 1 ORDER BY 1`,
-      [tenantId, from, to],
-    );
-    const items = rows.map(toItem);
-    return { items, totals: totalsOf(rows) };
+    await requireKept(em, tenantId, range);
+    const rows = await this.rows(em, tenantId, range, group);
+    return { items: rows.map(toItem), totals: totalsOf(rows) };
+  }
+
+  rows(
+    em: EntityManager,
+    tenantId: string,
+    range: ReportRange,
+    group: UsageGroup,
+    order: UsageOrder = { by: 'key' },
+  ): Promise<UsageRow[]> {
+    const sql = `WITH ${partsOf(sourcesOf(group), range)}
+      SELECT key, ${SUMS.map((name) => `sum(${name})::text AS ${name}`).join(', ')} FROM parts GROUP BY key ${orderOf(order)}`;
+    return em.query<UsageRow[]>(sql, valuesOf(tenantId, range));
   }
 }
 
-function toItem(row: Row): UsageItem {
+function sourcesOf(name: UsageGroup) {
+  const { dimension, rolled, ledger } = groupOf(name);
+  return {
+    rolled: `SELECT ${rolled} AS key, ${OF_ROLL_UPS} FROM ai_rollups WHERE tenant_id = $1 AND dimension = '${dimension}'`,
+    ledger: `${ledger} AS key, ${OF_LEDGER}`,
+    ledgerGroup: '1',
+  };
+}
+
+function orderOf(order: UsageOrder): string {
+  if (order.by === 'key') return 'ORDER BY key';
+  return `HAVING sum(cost) > 0 AND key IS NOT NULL ORDER BY sum(cost) DESC, key LIMIT ${order.most}`;
+}
+
+export function toItem(row: UsageRow): UsageItem {
   const [input, output, cost] = [Number(row.input), Number(row.output), BigInt(row.cost)];
   return {
     key: row.key,
@@ -91,17 +111,12 @@ function toItem(row: Row): UsageItem {
   };
 }
 
-function totalsOf(rows: readonly Row[]): Omit<UsageItem, 'key'> {
-  const sum = (pick: (row: Row) => string): string =>
-    rows.reduce((total, row) => total + BigInt(pick(row)), 0n).toString();
-  const { key: _key, ...totals } = toItem({
-    key: null,
-    requests: sum((row) => row.requests),
-    input: sum((row) => row.input),
-    output: sum((row) => row.output),
-    cost: sum((row) => row.cost),
-    errors: sum((row) => row.errors),
-    cached: sum((row) => row.cached),
-  });
+export function totalsOf(rows: readonly UsageRow[]): UsageTotals {
+  const sum = { key: null, ...Object.fromEntries(SUMS.map((name) => [name, sumOf(rows, name)])) } as UsageRow;
+  const { key: _key, ...totals } = toItem(sum);
   return totals;
+}
+
+export function sumOf(rows: readonly UsageRow[], name: (typeof SUMS)[number]): string {
+  return rows.reduce((total, row) => total + BigInt(row[name]), 0n).toString();
 }

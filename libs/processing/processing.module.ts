@@ -22,6 +22,7 @@ import { ApplyRetention } from './maintenance/apply-retention.js';
 import { CleanupOldJobs } from './maintenance/cleanup-old-jobs.js';
 import { EachTenant } from './maintenance/each-tenant.js';
 import { KeptExecutions } from './maintenance/kept-executions.js';
+import { DropOldLedgerMonths, RollUpLedger } from './maintenance/ledger-jobs.js';
 import { MAINTENANCE_JOBS, type MaintenanceJob } from './maintenance/maintenance-job.js';
 import { MaintenanceLeases } from './maintenance/maintenance-leases.js';
 import { MaintenanceSchedule } from './maintenance/maintenance-schedule.js';
@@ -55,6 +56,8 @@ const MAINTENANCE = [
   EnsureLedgerMonths,
   ReconcileHolds,
   RotateMasterKey,
+  RollUpLedger,
+  DropOldLedgerMonths,
 ];
 
 /** Jobs and what works on them; expects `PROCESSING_OPTIONS`. */

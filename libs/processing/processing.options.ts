@@ -20,6 +20,8 @@ export interface ProcessingOptions {
   maxRetries: number;
   /** Milliseconds of the first wait before a retry; doubled each time, at most five minutes. */
   retryBaseMs: number;
+  /** Whole months before this one that the ledger keeps call by call; default: all. Daily sums are kept for good. */
+  ledgerRetentionMonths?: number;
   /** Milliseconds that a shutdown waits for calls in flight. */
   drainMs: number;
 }

@@ -7,6 +7,10 @@ export const SYSTEM_FUNCTIONS: Readonly<Record<string, string>> = {
     'Removes the events of all tenants once they are too old to be read.',
   'ai_ensure_ledger_months(date,integer)':
     'Makes ledger partitions, whose table the application must not own.',
+  'ai_drop_ledger_month(date)':
+    'Drops the oldest ledger partition once every tenant is done with it; the application owns no partition.',
+  'ai_mend_ledger_positions()':
+    'Numbers the ledger of all tenants anew where the database was restored into another cluster.',
   'ai_tenants_to_settle(integer)': 'Finds the tenants whose finished calls wait to be moved into budgets.',
   'ai_enqueue_jobs(text,jsonb)':
     "Inserts jobs in the host's own transaction, whatever role and tenant it runs with.",

@@ -84,6 +84,11 @@ describe('readConfig', () => {
     ]);
   });
 
+  it('keeps the ledger for ever unless told for how long', () => {
+    expect(readConfig({}).ai.ledgerRetentionMonths).toBeUndefined();
+    expect(readConfig({ AI_LEDGER_RETENTION_MONTHS: '24' }).ai.ledgerRetentionMonths).toBe(24);
+  });
+
   it('seeds no demo into a database of its own unless told to', () => {
     expect(readConfig(split).demo).toBe(false);
     expect(readConfig({ DEMO: '0' }).demo).toBe(false);
@@ -104,6 +109,7 @@ describe('readConfig', () => {
     ['OPENAI_MAX_CONCURRENCY', '0'],
     ['ANTHROPIC_MAX_CONCURRENCY', '2.5'],
     ['SIMULATOR_MAX_CONCURRENCY', 'many'],
+    ['AI_LEDGER_RETENTION_MONTHS', '0'],
     ['PROVIDER_URL_ALLOWLIST', 'llm.example.com'],
   ])('refuses %s=%s in one line with the value and a remedy', (name, value) => {
     const [problem, ...more] = problemsOf({ [name]: value });

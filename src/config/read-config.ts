@@ -69,6 +69,8 @@ export interface AiConfig {
   leaseMs: number;
   /** Milliseconds between two tries of a provider key that fails. */
   probeIntervalMs: number;
+  /** Months before this one that the ledger keeps; unset: all. */
+  ledgerRetentionMonths?: number;
 }
 
 const CONCURRENCY = { min: 1, max: 100_000 };
@@ -155,6 +157,7 @@ function aiConfig(read: EnvReader): Readonly<AiConfig> {
     sweepIntervalMs: read.integer('AI_SWEEP_INTERVAL_MS', { min: 10, max: 3_600_000, fallback: 1000 }),
     leaseMs: read.integer('AI_LEASE_MS', { min: 100, max: 3_600_000, fallback: 30_000 }),
     probeIntervalMs: read.integer('AI_PROBE_INTERVAL_MS', { min: 10, max: 3_600_000, fallback: 5000 }),
+    ledgerRetentionMonths: read.optionalInteger('AI_LEDGER_RETENTION_MONTHS', { min: 1, max: 1200 }),
   });
 }
 

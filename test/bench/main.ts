@@ -1,5 +1,6 @@
 /** Runs the benches: `npm run bench`, or `npm run bench -- <name>…`; exits 1 where a target is missed. */
 import { join } from 'node:path';
+import { analytics } from './analytics.js';
 import { keepsTarget, type Bench } from './bench.js';
 import { setBenchStage, type BenchStage } from './bench-stage.js';
 import { dispatch } from './dispatch.js';
@@ -13,7 +14,18 @@ import { saving } from './saving.js';
 import { bull, throughput } from './throughput.js';
 import { workers } from './workers.js';
 
-const BENCHES: Bench[] = [expansion, saving, throughput, latency, dispatch, bull, workers, fairness, memory];
+const BENCHES: Bench[] = [
+  expansion,
+  saving,
+  throughput,
+  latency,
+  dispatch,
+  bull,
+  workers,
+  fairness,
+  memory,
+  analytics,
+];
 const RESULTS = join(process.cwd(), 'test/bench/results.json');
 
 const names = process.argv.slice(2);

@@ -49,6 +49,8 @@ const CONTRACT: Record<string, string[]> = {
   '/model-prices': ['get', 'put', 'delete'],
   '/audit-log': ['get'],
   '/ai-analytics/usage': ['get'],
+  '/ai-analytics/costs': ['get'],
+  '/ai-analytics/performance': ['get'],
 };
 
 interface OpenApi {

@@ -9,9 +9,11 @@ import { TEST_MASTER_KEY } from './product.js';
 export const MAINTENANCE_JOBS = [
   'apply_retention',
   'cleanup_old_jobs',
+  'drop_old_ledger_months',
   'ensure_ledger_months',
   'reconcile_holds',
   'retry_failed_jobs',
+  'roll_up_ledger',
   'sweep_leases',
 ];
 

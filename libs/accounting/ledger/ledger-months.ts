@@ -17,4 +17,16 @@ export class LedgerMonths {
     );
     return row!.made;
   }
+  /**
+   * Drops the oldest month if it is more than so many months before this one, rolled up, and without a hold.
+   *
+   * @returns whether it did; where somebody works with the ledger just then, it does not.
+   */
+  async dropOldest(keepMonths: number): Promise<boolean> {
+    const [row] = await this.dataSource.query<{ dropped: string | null }[]>(
+      `SELECT ai_drop_ledger_month((date_trunc('month', now() AT TIME ZONE 'UTC') - make_interval(months => $1))::date) AS dropped`,
+      [keepMonths],
+    );
+    return row!.dropped !== null;
+  }
 }

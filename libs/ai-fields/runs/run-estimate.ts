@@ -27,6 +27,16 @@ const BYTES_PER_TOKEN = 4;
 /** A guess for a field that has no history. */
 const TYPICAL_OUTPUT_SHARE = 4;
 
+/** Of the last month: the daily sums, and what is not in them yet. */
+const TYPICAL_OUTPUT = `
+  SELECT (sum(tokens) / nullif(sum(answers), 0))::float8 AS tokens FROM (
+    SELECT output_tokens AS tokens, requests - errors AS answers FROM ai_rollups
+     WHERE tenant_id = $1 AND dimension = 'field' AND key = $2 || ':' || $3 AND day > current_date - 31
+    UNION ALL
+    SELECT output_tokens, 1 FROM ai_ledger
+     WHERE tenant_id = $1 AND xid > (SELECT coalesce(max(p.xid), 0) FROM ai_rollup_positions p WHERE p.tenant_id = $1)
+       AND pipeline_id = $2 AND field = $3 AND entry = 'settled') answered`;
+
 /** Tells what a run would do and cost, without doing it. */
 @Injectable()
 export class RunEstimator {
@@ -97,11 +107,7 @@ export class RunEstimator {
     tenantId: string,
     { pipelineId, field }: RunRequest,
   ): Promise<number | undefined> {
-    const [row] = await em.query<{ tokens: number | null }[]>(
-      `SELECT avg(output_tokens)::float8 AS tokens FROM ai_ledger
-        WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3 AND entry = 'settled' AND held_at > now() - interval '31 days'`,
-      [tenantId, pipelineId, field],
-    );
+    const [row] = await em.query<{ tokens: number | null }[]>(TYPICAL_OUTPUT, [tenantId, pipelineId, field]);
     return row?.tokens ?? undefined;
   }
 
