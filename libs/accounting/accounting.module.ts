@@ -1,6 +1,8 @@
 import { Global, Module } from '@nestjs/common';
+import { BudgetAlerts } from './budgets/budget-alerts.js';
 import { Budgets } from './budgets/budgets.js';
 import { BudgetsController } from './budgets/budgets.controller.js';
+import { FieldDefault } from './budgets/field-default.js';
 import { HoldReconciler } from './budgets/hold-reconciler.js';
 import { Holds } from './budgets/holds.js';
 import { SettlementQueue } from './budgets/settlement-queue.js';
@@ -9,11 +11,20 @@ import { LedgerMonths } from './ledger/ledger-months.js';
 import { PriceBook } from './pricing/price-book.js';
 import { AiSettingsController } from './settings/ai-settings.controller.js';
 
-/** Prices, budgets, holds and the ledger. */
+/** Prices, budgets, holds and the ledger; expects `ACCOUNTING_OPTIONS`. */
 @Global()
 @Module({
   controllers: [AiSettingsController, BudgetsController, ModelPricesController],
-  providers: [Budgets, HoldReconciler, Holds, LedgerMonths, PriceBook, SettlementQueue],
+  providers: [
+    BudgetAlerts,
+    Budgets,
+    FieldDefault,
+    HoldReconciler,
+    Holds,
+    LedgerMonths,
+    PriceBook,
+    SettlementQueue,
+  ],
   exports: [Budgets, HoldReconciler, Holds, LedgerMonths, PriceBook, SettlementQueue],
 })
 export class AccountingModule {}

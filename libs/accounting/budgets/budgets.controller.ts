@@ -4,8 +4,9 @@ import { centsToNano, InvalidInputError, NotFoundError } from '#libs/common';
 import { PIPELINE_SCHEMAS, SERVICE_PRINCIPAL_ID, type PipelineSchemas, type Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
 import { PutBudgetDto } from './budget.dto.js';
+import { BUDGET_SCOPES, TENANT_SCOPE_ID, type BudgetScope } from './budget-scope.js';
 import { requireSubject } from './budget-subject.js';
-import { BUDGET_SCOPES, Budgets, TENANT_SCOPE_ID, type BudgetScope, type BudgetView } from './budgets.js';
+import { Budgets, type BudgetView } from './budgets.js';
 
 @Controller('budgets')
 export class BudgetsController {
@@ -38,7 +39,7 @@ export class BudgetsController {
       await requireSubject(em, this.schemas, tenantId, scope, scopeId);
       await this.budgets.setLimit(em, principal, scope, scopeId, centsToNano(body.limit_cents));
       const all = await this.budgets.list(em, tenantId);
-      return all.find((budget) => budget.scope === scope && budget.scope_id === scopeId)!;
+      return all.find((one) => one.scope === scope && one.scope_id === scopeId)!;
     });
   }
 
