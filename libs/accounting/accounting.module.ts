@@ -11,7 +11,7 @@ import { LedgerMonths } from './ledger/ledger-months.js';
 import { PriceBook } from './pricing/price-book.js';
 import { AiSettingsController } from './settings/ai-settings.controller.js';
 
-/** Prices, budgets, holds and the ledger; expects `ACCOUNTING_OPTIONS`. */
+/** Prices, budgets, holds and the ledger; expects `ACCOUNTING_OPTIONS`, and `BLOCKED_JOBS` of whatever knows of jobs. */
 @Global()
 @Module({
   controllers: [AiSettingsController, BudgetsController, ModelPricesController],

@@ -1,5 +1,12 @@
 export { AccountingModule } from './accounting.module.js';
 export { ACCOUNTING_OPTIONS, type AccountingOptions } from './accounting.options.js';
+export {
+  BLOCKED_JOBS,
+  type BlockedJobs,
+  type BudgetKey,
+  type RetriedBlocked,
+} from './budgets/blocked-jobs.js';
+export { budgetRefusal } from './budgets/budget-refusal.js';
 export { BUDGET_SCOPES, TENANT_SCOPE_ID, type BudgetScope } from './budgets/budget-scope.js';
 export { Budgets, type BudgetView } from './budgets/budgets.js';
 export { HoldReconciler, type BudgetDrift, type Reconciliation } from './budgets/hold-reconciler.js';

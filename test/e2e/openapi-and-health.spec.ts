@@ -46,6 +46,7 @@ const CONTRACT: Record<string, string[]> = {
   '/provider-keys/{}/test': ['post'],
   '/budgets': ['get'],
   '/budgets/{}/{}': ['put', 'delete'],
+  '/budgets/{}/{}/retry_blocked': ['post'],
   '/model-prices': ['get', 'put', 'delete'],
   '/audit-log': ['get'],
   '/ai-analytics/usage': ['get'],

@@ -39,6 +39,7 @@ const MATRIX: [Role, string, string, unknown?][] = [
   ['admin', 'GET', '/provider-keys'],
   ['admin', 'GET', '/budgets'],
   ['admin', 'PUT', '/budgets/field/:pipeline:summary', { limit_cents: 100 }],
+  ['admin', 'POST', '/budgets/field/:pipeline:summary/retry_blocked', {}],
   ['admin', 'GET', '/audit-log'],
   ['admin', 'GET', '/audit-log?format=csv'],
   ['admin', 'GET', '/ai-analytics/usage'],
