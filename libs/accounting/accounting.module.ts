@@ -9,12 +9,21 @@ import { SettlementQueue } from './budgets/settlement-queue.js';
 import { ModelPricesController } from './pricing/model-prices.controller.js';
 import { LedgerMonths } from './ledger/ledger-months.js';
 import { PriceBook } from './pricing/price-book.js';
+import { StoppedModelsController } from './review/stopped-models.controller.js';
+import { UnconfirmedCalls } from './review/unconfirmed-calls.js';
+import { UnconfirmedCallsController } from './review/unconfirmed-calls.controller.js';
 import { AiSettingsController } from './settings/ai-settings.controller.js';
 
 /** Prices, budgets, holds and the ledger; expects `ACCOUNTING_OPTIONS`, and `BLOCKED_JOBS` of whatever knows of jobs. */
 @Global()
 @Module({
-  controllers: [AiSettingsController, BudgetsController, ModelPricesController],
+  controllers: [
+    AiSettingsController,
+    BudgetsController,
+    ModelPricesController,
+    StoppedModelsController,
+    UnconfirmedCallsController,
+  ],
   providers: [
     BudgetAlerts,
     Budgets,
@@ -24,6 +33,7 @@ import { AiSettingsController } from './settings/ai-settings.controller.js';
     LedgerMonths,
     PriceBook,
     SettlementQueue,
+    UnconfirmedCalls,
   ],
   exports: [Budgets, HoldReconciler, Holds, LedgerMonths, PriceBook, SettlementQueue],
 })

@@ -42,6 +42,8 @@ const MATRIX: [Role, string, string, unknown?][] = [
   ['admin', 'POST', '/budgets/field/:pipeline:summary/retry_blocked', {}],
   ['admin', 'GET', '/audit-log'],
   ['admin', 'GET', '/audit-log?format=csv'],
+  ['admin', 'GET', '/budgets/unconfirmed'],
+  ['admin', 'GET', '/stopped-models'],
   ['admin', 'GET', '/ai-analytics/usage'],
   ['admin', 'GET', '/ai-jobs/worker_health'],
   ['admin', 'GET', '/ai-jobs/diagnostics'],
