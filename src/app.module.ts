@@ -74,6 +74,7 @@ function fieldsmithOptions({ config, masterKey, simulatorUrl }: Runtime): Fields
       simulatorUrl,
       timeoutMs: ai.providerTimeoutMs,
     },
+    accounting: { defaultFieldBudgetCents: ai.defaultFieldBudgetCents },
     processing: {
       worker: config.role !== 'api',
       redis: config.redisUrl ? { url: config.redisUrl, prefix: config.redisPrefix } : undefined,

@@ -1,11 +1,14 @@
 export { AccountingModule } from './accounting.module.js';
+export { ACCOUNTING_OPTIONS, type AccountingOptions } from './accounting.options.js';
 export {
-  BUDGET_SCOPES,
-  Budgets,
-  TENANT_SCOPE_ID,
-  type BudgetScope,
-  type BudgetView,
-} from './budgets/budgets.js';
+  BLOCKED_JOBS,
+  type BlockedJobs,
+  type BudgetKey,
+  type RetriedBlocked,
+} from './budgets/blocked-jobs.js';
+export { budgetRefusal } from './budgets/budget-refusal.js';
+export { BUDGET_SCOPES, TENANT_SCOPE_ID, type BudgetScope } from './budgets/budget-scope.js';
+export { Budgets, type BudgetView } from './budgets/budgets.js';
 export { HoldReconciler, type BudgetDrift, type Reconciliation } from './budgets/hold-reconciler.js';
 export { Holds, type CallId, type CallSubject, type HoldRequest, type HoldVerdict } from './budgets/holds.js';
 export { SettlementQueue } from './budgets/settlement-queue.js';

@@ -69,7 +69,12 @@ export class EventLog {
 
   /** Wakes readers after the commit, for events that a database function has written. */
   announce(em: EntityManager, tenantId: string): void {
-    afterCommit(em, `events:${tenantId}`, () => this.wakeups.wake('events', tenantId));
+    afterCommit(em, `events:${tenantId}`, () => this.wake(tenantId));
+  }
+
+  /** Wakes readers now, for events that a statement of its own has written and committed. */
+  wake(tenantId: string): void {
+    this.wakeups.wake('events', tenantId);
   }
 
   /** Events after the cursor, oldest first. */

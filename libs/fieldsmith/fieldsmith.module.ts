@@ -1,7 +1,7 @@
 import { Global, Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { collectDefaultMetrics } from 'prom-client';
 import { AccessModule } from '#libs/access';
-import { AccountingModule } from '#libs/accounting';
+import { ACCOUNTING_OPTIONS, AccountingModule } from '#libs/accounting';
 import { AiFieldsModule } from '#libs/ai-fields';
 import { AnalyticsModule } from '#libs/analytics';
 import { Metrics } from '#libs/common';
@@ -37,6 +37,11 @@ const PARTS: Provider[] = [
     provide: LLM_OPTIONS,
     inject: [FIELDSMITH_OPTIONS],
     useFactory: (options: FieldsmithOptions) => options.llm,
+  },
+  {
+    provide: ACCOUNTING_OPTIONS,
+    inject: [FIELDSMITH_OPTIONS],
+    useFactory: (options: FieldsmithOptions) => options.accounting ?? {},
   },
   {
     provide: PROCESSING_OPTIONS,
@@ -85,6 +90,13 @@ function withParts(module: DynamicModule): DynamicModule {
   return {
     ...module,
     providers: [...(module.providers ?? []), ...PARTS],
-    exports: [...(module.exports ?? []), Metrics, TENANTS_OPTIONS, LLM_OPTIONS, PROCESSING_OPTIONS],
+    exports: [
+      ...(module.exports ?? []),
+      Metrics,
+      TENANTS_OPTIONS,
+      LLM_OPTIONS,
+      ACCOUNTING_OPTIONS,
+      PROCESSING_OPTIONS,
+    ],
   };
 }

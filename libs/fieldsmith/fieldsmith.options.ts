@@ -1,4 +1,5 @@
 import { ConfigurableModuleBuilder } from '@nestjs/common';
+import type { AccountingOptions } from '#libs/accounting';
 import type { LlmOptions } from '#libs/llm';
 import type { ProcessingOptions } from '#libs/processing';
 import type { TenantsOptions } from '#libs/tenants';
@@ -7,6 +8,7 @@ import type { TenantsOptions } from '#libs/tenants';
 export interface FieldsmithOptions {
   tenants: TenantsOptions;
   llm: LlmOptions;
+  accounting?: AccountingOptions;
   processing: ProcessingOptions;
   operations?: OperationsOptions;
 }

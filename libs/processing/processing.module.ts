@@ -1,4 +1,5 @@
 import { Global, Inject, Module, type OnApplicationBootstrap } from '@nestjs/common';
+import { BLOCKED_JOBS } from '#libs/accounting';
 import { BullDelivery } from './delivery/bull/bull-delivery.js';
 import { BullDeliveryModule, LANE_QUEUES } from './delivery/bull/bull-delivery.module.js';
 import type { LaneQueues } from './delivery/bull/lane-queues.js';
@@ -12,6 +13,7 @@ import { Worker } from './dispatch/worker.js';
 import { WorkerLoops } from './dispatch/worker-loops.js';
 import { JobsController } from './http/jobs.controller.js';
 import { BackendLatencies } from './jobs/backend-latency.js';
+import { BudgetBlockedJobs } from './jobs/budget-blocked-jobs.js';
 import { JobControl } from './jobs/job-control.js';
 import { JobQueries } from './jobs/job-queries.js';
 import { JobStore } from './jobs/job-store.js';
@@ -103,6 +105,7 @@ const MAINTENANCE = [
       inject: MAINTENANCE,
       useFactory: (...jobs: MaintenanceJob[]) => jobs,
     },
+    { provide: BLOCKED_JOBS, useClass: BudgetBlockedJobs },
     { provide: ParserRegistry, useFactory: createParserRegistry },
     {
       provide: DELIVERY,
@@ -116,6 +119,7 @@ const MAINTENANCE = [
     },
   ],
   exports: [
+    BLOCKED_JOBS,
     BullDeliveryModule,
     CallPreparer,
     DELIVERY,

@@ -48,6 +48,16 @@ export class EnvReader {
     return fallback;
   }
 
+  /** Decimal cents, to the seventh place, that have no default: unset is a state of its own. */
+  optionalCents(name: string, max: number): number | undefined {
+    const value = this.text(name);
+    if (value === undefined) return undefined;
+    const number = /^\d{1,15}(\.\d{1,7})?$/.test(value) ? Number(value) : NaN;
+    if (number <= max) return number;
+    this.refuse(name, value, `must be cents from 0 to ${max}; unset it for no limit`);
+    return undefined;
+  }
+
   oneOf<T extends string>(name: string, choices: readonly T[], fallback: T): T {
     const value = this.text(name);
     if (value === undefined) return fallback;

@@ -89,6 +89,12 @@ describe('readConfig', () => {
     expect(readConfig({ AI_LEDGER_RETENTION_MONTHS: '24' }).ai.ledgerRetentionMonths).toBe(24);
   });
 
+  it('gives fields a budget by default only where that is asked for, to a fraction of a cent', () => {
+    expect(readConfig({}).ai.defaultFieldBudgetCents).toBeUndefined();
+    expect(readConfig({ AI_DEFAULT_FIELD_BUDGET_CENTS: '0.0000001' }).ai.defaultFieldBudgetCents).toBe(1e-7);
+    expect(readConfig({ AI_DEFAULT_FIELD_BUDGET_CENTS: '0' }).ai.defaultFieldBudgetCents).toBe(0);
+  });
+
   it('seeds no demo into a database of its own unless told to', () => {
     expect(readConfig(split).demo).toBe(false);
     expect(readConfig({ DEMO: '0' }).demo).toBe(false);
@@ -110,6 +116,8 @@ describe('readConfig', () => {
     ['ANTHROPIC_MAX_CONCURRENCY', '2.5'],
     ['SIMULATOR_MAX_CONCURRENCY', 'many'],
     ['AI_LEDGER_RETENTION_MONTHS', '0'],
+    ['AI_DEFAULT_FIELD_BUDGET_CENTS', '-1'],
+    ['AI_DEFAULT_FIELD_BUDGET_CENTS', '0.00000001'],
     ['PROVIDER_URL_ALLOWLIST', 'llm.example.com'],
   ])('refuses %s=%s in one line with the value and a remedy', (name, value) => {
     const [problem, ...more] = problemsOf({ [name]: value });

@@ -10,6 +10,7 @@ import { Delivery1700000009000 } from '../../migrations/1700000009000-delivery.j
 import { GenerationRuns1700000010000 } from '../../migrations/1700000010000-generation-runs.js';
 import { ProviderKeys1700000011000 } from '../../migrations/1700000011000-provider-keys.js';
 import { AuditLog1700000012000 } from '../../migrations/1700000012000-audit-log.js';
+import { BudgetAlerts1700000013000 } from '../../migrations/1700000013000-budget-alerts.js';
 import { RollUps1700000014000 } from '../../migrations/1700000014000-roll-ups.js';
 import type { MigrationClass } from './migrate.js';
 
@@ -27,5 +28,6 @@ export const MIGRATIONS: MigrationClass[] = [
   GenerationRuns1700000010000,
   ProviderKeys1700000011000,
   AuditLog1700000012000,
+  BudgetAlerts1700000013000,
   RollUps1700000014000,
 ];

@@ -71,7 +71,7 @@ export interface AgedJob {
 /** Moves a job and its executions so many days into the past, their ids with them: ids tell when a row was made. */
 export async function ageJob(database: TestDatabase, jobId: string, days: number): Promise<AgedJob> {
   // A hold that is not in the budgets yet keeps its job from being cleared away.
-  await database.sql('SELECT ai_apply_settlements(tenant_id, 1000) FROM ai_jobs WHERE id = $1', [jobId]);
+  await database.sql('SELECT ai_move_settlements(tenant_id, 1000, NULL) FROM ai_jobs WHERE id = $1', [jobId]);
   const made = Date.now() - days * 86_400_000;
   const id = v7({ msecs: made });
   await database.sql(

@@ -68,9 +68,9 @@ export async function settle(
   );
 }
 
-/** Calls `ai_apply_settlements` until nothing waits. */
+/** Calls `ai_move_settlements` until nothing waits. */
 export async function applySettlements(client: pg.Client, tenantId: string): Promise<void> {
-  const sql = 'SELECT ai_apply_settlements($1, 500) AS moved';
+  const sql = 'SELECT moved FROM ai_move_settlements($1, 500, NULL)';
   while ((await row<{ moved: number }>(client, sql, [tenantId])).moved > 0);
 }
 

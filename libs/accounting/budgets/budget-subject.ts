@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm';
 import { NotFoundError } from '#libs/common';
 import { SERVICE_PRINCIPAL_ID, type PipelineSchemas } from '#libs/host';
-import type { BudgetScope } from './budgets.js';
+import type { BudgetScope } from './budget-scope.js';
 
 /**
  * Makes sure that what a limit is set for is there, and is this tenant's.

@@ -1,11 +1,19 @@
-import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put } from '@nestjs/common';
 import { Authorize, CurrentPrincipal } from '#libs/access';
 import { centsToNano, InvalidInputError, NotFoundError } from '#libs/common';
 import { PIPELINE_SCHEMAS, SERVICE_PRINCIPAL_ID, type PipelineSchemas, type Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
+import { BLOCKED_JOBS, type BlockedJobs, type RetriedBlocked } from './blocked-jobs.js';
 import { PutBudgetDto } from './budget.dto.js';
+import { BUDGET_SCOPES, TENANT_SCOPE_ID, type BudgetScope } from './budget-scope.js';
 import { requireSubject } from './budget-subject.js';
-import { BUDGET_SCOPES, Budgets, TENANT_SCOPE_ID, type BudgetScope, type BudgetView } from './budgets.js';
+import { Budgets, type BudgetView } from './budgets.js';
+
+/** A budget whose limit was set, and what waits for that. */
+interface ChangedBudget extends BudgetView {
+  /** Jobs that this budget had blocked, and that `retry_blocked` takes up again. */
+  blocked_jobs: number;
+}
 
 @Controller('budgets')
 export class BudgetsController {
@@ -13,6 +21,7 @@ export class BudgetsController {
     private readonly tenants: TenantTransactions,
     private readonly budgets: Budgets,
     @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
+    @Inject(BLOCKED_JOBS) private readonly blocked: BlockedJobs,
   ) {}
 
   @Get()
@@ -31,15 +40,29 @@ export class BudgetsController {
     @Param('scope') scopeName: string,
     @Param('scopeId') scopeId: string,
     @Body() body: PutBudgetDto,
-  ): Promise<BudgetView> {
+  ): Promise<ChangedBudget> {
     const { tenantId } = principal;
     const scope = checkScope(scopeName, scopeId);
     return this.tenants.transaction(tenantId, async (em) => {
       await requireSubject(em, this.schemas, tenantId, scope, scopeId);
       await this.budgets.setLimit(em, principal, scope, scopeId, centsToNano(body.limit_cents));
       const all = await this.budgets.list(em, tenantId);
-      return all.find((budget) => budget.scope === scope && budget.scope_id === scopeId)!;
+      const budget = all.find((one) => one.scope === scope && one.scope_id === scopeId)!;
+      return { ...budget, blocked_jobs: await this.blocked.count(em, tenantId, { scope, scopeId }) };
     });
+  }
+
+  /** Takes up again the jobs that this budget had blocked, at most 1,000 at a time. */
+  @Post(':scope/:scopeId/retry_blocked')
+  @HttpCode(200)
+  @Authorize('configure', 'Budget')
+  retryBlocked(
+    @CurrentPrincipal() { tenantId }: Principal,
+    @Param('scope') scopeName: string,
+    @Param('scopeId') scopeId: string,
+  ): Promise<RetriedBlocked> {
+    const scope = checkScope(scopeName, scopeId);
+    return this.tenants.transaction(tenantId, (em) => this.blocked.retry(em, tenantId, { scope, scopeId }));
   }
 
   @Delete(':scope/:scopeId')

@@ -3,12 +3,9 @@ import type { EntityManager } from 'typeorm';
 import { AuditLog, type Watched } from '#libs/access';
 import { nanoToCents } from '#libs/common';
 import type { Principal } from '#libs/host';
-
-export const BUDGET_SCOPES = ['tenant', 'field', 'user'] as const;
-export type BudgetScope = (typeof BUDGET_SCOPES)[number];
-
-/** The scope id of the tenant's own budget. */
-export const TENANT_SCOPE_ID = 'self';
+import { BudgetAlerts } from './budget-alerts.js';
+import type { BudgetScope } from './budget-scope.js';
+import { FieldDefault } from './field-default.js';
 
 /** A budget of the current calendar month (UTC), in decimal cents. */
 export interface BudgetView {
@@ -17,6 +14,8 @@ export interface BudgetView {
   /** `YYYY-MM`. */
   period: string;
   limit_cents: number | null;
+  /** Whether the limit is the operator's for fields that have none of their own. */
+  default: boolean;
   /** Everything that is gone, unconfirmed calls included. */
   spent_cents: number;
   held_cents: number;
@@ -30,6 +29,7 @@ interface Row {
   scope_id: string;
   period: string;
   limit_nano: string | null;
+  is_default: boolean;
   spent: string;
   held: string;
   unconfirmed: string;
@@ -49,12 +49,14 @@ const READ = `
     SELECT scope, scope_id FROM ai_budget_limits WHERE tenant_id = $1
     UNION SELECT scope, scope_id FROM ai_budgets JOIN now_in USING (period) WHERE tenant_id = $1
     UNION SELECT 'tenant', 'self')
-  SELECT s.scope, s.scope_id, to_char(n.period, 'YYYY-MM') AS period, l.limit_nano,
+  SELECT s.scope, s.scope_id, to_char(n.period, 'YYYY-MM') AS period, d.nano AS limit_nano,
+         d.nano IS NOT NULL AND l.limit_nano IS NULL AS is_default,
          coalesce(b.spent, 0) + coalesce(w.spent, 0) AS spent,
          coalesce(b.held, 0) - coalesce(w.held, 0) AS held,
          coalesce(b.unconfirmed, 0) + coalesce(w.unconfirmed, 0) AS unconfirmed
     FROM scopes s CROSS JOIN now_in n
     LEFT JOIN ai_budget_limits l ON l.tenant_id = $1 AND l.scope = s.scope AND l.scope_id = s.scope_id
+    CROSS JOIN LATERAL (SELECT coalesce(l.limit_nano, CASE s.scope WHEN 'field' THEN $2::bigint END) AS nano) d
     LEFT JOIN ai_budgets b ON b.tenant_id = $1 AND b.scope = s.scope AND b.scope_id = s.scope_id AND b.period = n.period
     LEFT JOIN waiting w ON w.scope = s.scope AND w.id = s.scope_id
    ORDER BY array_position(ARRAY['tenant', 'field', 'user'], s.scope), s.scope_id`;
@@ -62,14 +64,27 @@ const READ = `
 /** Limits of a tenant and what has been spent and held against them. Every change of a limit is audited here, whoever makes it. */
 @Injectable()
 export class Budgets {
-  constructor(private readonly audit: AuditLog) {}
+  constructor(
+    private readonly audit: AuditLog,
+    private readonly alerts: BudgetAlerts,
+    private readonly fieldDefault: FieldDefault,
+  ) {}
+
+  /** Whether every field has a limit, its own or the operator's. */
+  get limitsEveryField(): boolean {
+    return this.fieldDefault.nano !== undefined;
+  }
 
   async list(em: EntityManager, tenantId: string): Promise<BudgetView[]> {
-    const rows = await em.query<Row[]>(READ, [tenantId]);
+    const rows = await em.query<Row[]>(READ, [tenantId, this.fieldDefault.parameter]);
     return rows.map(toView);
   }
 
-  /** Sets the monthly limit of one scope, in nano-USD. It counts for the current month too. */
+  /**
+   * Sets the monthly limit of one scope, in nano-USD. It counts for the current month too, and where that has come to a
+   * threshold of it an alert is raised. The limit stays locked until the commit, and whoever applies settlements may
+   * wait for it: do it last.
+   */
   async setLimit(
     em: EntityManager,
     principal: Principal,
@@ -85,6 +100,7 @@ export class Budgets {
         [tenantId, scope, scopeId, limitNano.toString()],
       ),
     );
+    await this.alerts.limitChanged(em, tenantId, scope, scopeId);
   }
 
   /** @returns whether there was a limit. */
@@ -100,6 +116,7 @@ export class Budgets {
         'DELETE FROM ai_budget_limits WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3',
         [tenantId, scope, scopeId],
       );
+      if (removed > 0) await this.alerts.limitChanged(em, tenantId, scope, scopeId);
       return removed > 0;
     });
   }
@@ -144,6 +161,7 @@ function toView(row: Row): BudgetView {
     scope_id: row.scope_id,
     period: row.period,
     limit_cents: limit === undefined ? null : nanoToCents(limit),
+    default: row.is_default,
     spent_cents: nanoToCents(spent),
     held_cents: nanoToCents(held),
     unconfirmed_cents: nanoToCents(unconfirmed),

@@ -4,7 +4,7 @@ import type { EntityManager } from 'typeorm';
 import { Metrics } from '#libs/common';
 import { EventLog } from '#libs/events';
 import { TenantTransactions } from '#libs/tenants';
-import type { BudgetScope } from './budgets.js';
+import type { BudgetScope } from './budget-scope.js';
 
 /** A sum of a budget that is not what holds and ledger come to, in nano-USD. */
 export interface BudgetDrift {

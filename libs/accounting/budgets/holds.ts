@@ -2,6 +2,10 @@ import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { FieldsmithError } from '#libs/common';
+import { BudgetAlerts } from './budget-alerts.js';
+import { budgetRefusal } from './budget-refusal.js';
+import { TENANT_SCOPE_ID, type BudgetScope } from './budget-scope.js';
+import { FieldDefault } from './field-default.js';
 import { SettlementQueue } from './settlement-queue.js';
 
 /** One request to a provider. */
@@ -41,7 +45,7 @@ export interface HoldRequest {
 /** How a request for a hold ended: it stands, or other holds stand in its way for now, in a budget or on the key. */
 export type HoldVerdict = 'held' | 'wait' | 'key_busy';
 
-const PLACE = 'SELECT ai_place_hold($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) AS verdict';
+const PLACE = 'SELECT ai_place_hold($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) AS verdict';
 
 /** Reserves money in every budget that applies, before a call is made. */
 @Injectable()
@@ -49,6 +53,8 @@ export class Holds {
   constructor(
     @InjectDataSource() private readonly dataSource: DataSource,
     private readonly settlements: SettlementQueue,
+    private readonly alerts: BudgetAlerts,
+    private readonly fieldDefault: FieldDefault,
   ) {}
 
   /**
@@ -64,11 +70,20 @@ export class Holds {
       verdict = await this.ask(request);
     }
     if (verdict === 'held' || verdict === 'wait' || verdict === 'key_busy') return verdict;
-    throw refusal(verdict, request.subject);
+    const [, exceeded] = verdict.split(':') as [string, BudgetScope?];
+    if (exceeded) await this.tellOf(exceeded, request);
+    throw refusal(verdict, request.subject, exceeded);
+  }
+
+  private async tellOf(
+    scope: BudgetScope,
+    { tenantId, subject, amountNano, userId }: HoldRequest,
+  ): Promise<void> {
+    const ids = { tenant: TENANT_SCOPE_ID, field: fieldKey(subject), user: userId };
+    await this.alerts.refused(tenantId, scope, ids[scope]!, amountNano!);
   }
 
   private async ask({ tenantId, call, subject, amountNano, userId, keyLimit }: HoldRequest): Promise<string> {
-    const field = subject.pipelineId && subject.field ? `${subject.pipelineId}:${subject.field}` : null;
     const [row] = await this.dataSource.query<{ verdict: string }[]>(PLACE, [
       tenantId,
       call.jobId,
@@ -76,13 +91,19 @@ export class Holds {
       call.n,
       amountNano?.toString() ?? null,
       userId ?? null,
-      field,
+      fieldKey(subject) ?? null,
       JSON.stringify(dimensions(subject)),
       keyLimit?.key ?? null,
       keyLimit?.most ?? null,
+      this.fieldDefault.parameter,
     ]);
     return row!.verdict;
   }
+}
+
+/** The scope id of the field's budget; undefined for a call about no field. */
+function fieldKey({ pipelineId, field }: CallSubject): string | undefined {
+  return pipelineId && field ? `${pipelineId}:${field}` : undefined;
 }
 
 function dimensions(subject: CallSubject): Record<string, string | undefined> {
@@ -99,7 +120,7 @@ function dimensions(subject: CallSubject): Record<string, string | undefined> {
   };
 }
 
-function refusal(verdict: string, subject: CallSubject): FieldsmithError {
+function refusal(verdict: string, subject: CallSubject, exceeded?: BudgetScope): FieldsmithError {
   if (verdict === 'unpriced') {
     return new FieldsmithError(
       'unknown_price',
@@ -114,10 +135,6 @@ function refusal(verdict: string, subject: CallSubject): FieldsmithError {
       { status: 409 },
     );
   }
-  const scope = verdict.split(':')[1] ?? 'tenant';
-  return new FieldsmithError(
-    'budget_exceeded',
-    `The ${scope} budget of this month does not have room for another call: raise it, or wait for next month.`,
-    { status: 402 },
-  );
+  if (!exceeded) throw new Error(`ai_place_hold answered ${verdict}`);
+  return new FieldsmithError('budget_exceeded', budgetRefusal(exceeded), { status: 402 });
 }

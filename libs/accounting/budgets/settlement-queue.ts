@@ -2,11 +2,16 @@ import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
 import { DataSource } from 'typeorm';
 import { briefError } from '#libs/common';
+import { BudgetAlerts, type BudgetAlert } from './budget-alerts.js';
+import { FieldDefault } from './field-default.js';
 
 const BATCH = 500;
 const MAX_TENANTS = 200;
 /** Nobody waits for it: what is read adds what waits here, and a hold that finds no room settles its tenant first. */
 const INTERVAL_MS = 2_000;
+
+/** What is moved and the alerts that this brings commit together. */
+const MOVE = 'SELECT moved, alerts FROM ai_move_settlements($1, $2, $3)';
 
 /**
  * Moves finished holds into the budgets, many at once, so that the budget row of a busy tenant is written a few times a
@@ -18,7 +23,11 @@ export class SettlementQueue implements OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
 
-  constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
+  constructor(
+    @InjectDataSource() private readonly dataSource: DataSource,
+    private readonly alerts: BudgetAlerts,
+    private readonly fieldDefault: FieldDefault,
+  ) {}
 
   /** Starts the small job that empties the queue of all tenants again and again. */
   start(): void {
@@ -40,10 +49,12 @@ export class SettlementQueue implements OnApplicationShutdown {
   async apply(tenantId: string): Promise<number> {
     let moved = 0;
     for (;;) {
-      const [row] = await this.dataSource.query<{ moved: number }[]>(
-        'SELECT ai_apply_settlements($1, $2) AS moved',
-        [tenantId, BATCH],
-      );
+      const [row] = await this.dataSource.query<{ moved: number; alerts: BudgetAlert[] | null }[]>(MOVE, [
+        tenantId,
+        BATCH,
+        this.fieldDefault.parameter,
+      ]);
+      this.alerts.tell(tenantId, row!.alerts);
       moved += row!.moved;
       if (row!.moved < BATCH) return moved;
     }

@@ -4,7 +4,8 @@ import { centsToNano, nanoToCents } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { TenantSettingsStore, TenantTransactions, type TenantSettings } from '#libs/tenants';
 import type { EntityManager } from 'typeorm';
-import { Budgets, TENANT_SCOPE_ID } from '../budgets/budgets.js';
+import { TENANT_SCOPE_ID } from '../budgets/budget-scope.js';
+import { Budgets } from '../budgets/budgets.js';
 import { PatchAiSettingsDto } from './ai-settings.dto.js';
 
 /** AI settings of a tenant as the API shows them. */

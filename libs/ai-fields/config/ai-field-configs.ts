@@ -56,9 +56,9 @@ export class AiFieldConfigs {
            SET config = excluded.config, version = excluded.version, updated_at = now()`,
         [tenantId, pipeline.id, slug, JSON.stringify(config), version],
       );
+      await this.refreshUpstream(em, tenantId, compiled);
       await this.saveBudget(em, principal, `${pipeline.id}:${slug}`, config.budget_limit_cents);
     });
-    await this.refreshUpstream(em, tenantId, compiled);
     return warnings;
   }
 
@@ -94,9 +94,9 @@ export class AiFieldConfigs {
         'DELETE FROM ai_field_configs WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3',
         [tenantId, pipeline.id, slug],
       );
+      await this.purge.dropField(em, tenantId, pipeline.id, slug, fieldsMadeFrom(compiled, slug));
       await this.budgets.removeLimit(em, principal, 'field', `${pipeline.id}:${slug}`);
     });
-    await this.purge.dropField(em, tenantId, pipeline.id, slug, fieldsMadeFrom(compiled, slug));
   }
 
   /** @throws FieldsmithError `field_in_use` (409) when a prompt names the field. */

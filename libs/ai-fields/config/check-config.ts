@@ -86,12 +86,17 @@ export class ConfigChecker {
       const price = await this.prices.find(em, tenantId, provider.name, model, new Date());
       const tools = await this.checkTools(em, tenantId, config, { provider, model, price });
       const tenantLimit = await this.budgets.limitOf(em, tenantId, 'tenant', TENANT_SCOPE_ID);
-      if (price || (config.budget_limit_cents === undefined && tenantLimit === undefined)) return tools;
+      const limited = this.isFieldLimited(config) || tenantLimit !== undefined;
+      if (price || !limited) return tools;
       return [...tools, unknownPrice(model)];
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       return error.errors.map(({ path, message }) => ({ path: `ai_config.${path}`, message }));
     }
+  }
+
+  private isFieldLimited({ budget_limit_cents: cents }: AiConfig): boolean {
+    return cents !== undefined || this.budgets.limitsEveryField;
   }
 
   /** Tools that are off by the field's own word are checked once they are turned on. */
@@ -102,7 +107,7 @@ export class ConfigChecker {
     terms: Pick<ToolTerms, 'provider' | 'model' | 'price'>,
   ): Promise<ErrorDetail[]> {
     if (config.enable_tools === false || !config.allowed_tools?.length) return [];
-    const limited = config.budget_limit_cents !== undefined || (await this.budgets.anyLimit(em, tenantId));
+    const limited = this.isFieldLimited(config) || (await this.budgets.anyLimit(em, tenantId));
     const providers = this.providers.names().map((name) => this.providers.byName(name));
     return toolTermErrors(config, { ...terms, providers, limited });
   }
