@@ -4,8 +4,8 @@ import { systemAccess, systemFunction, tenantTable } from './tenant-table.js';
 /**
  * The position of a ledger row is the transaction that wrote it: everything below the oldest transaction still running
  * is complete, so that a late commit cannot slip in behind a reader. It is a bigint, because row-level security lets only
- * leakproof comparisons reach an index, and neither those of xid8 nor COALESCE are: a report read every row of its tenant. The index takes the place of one that the primary
- * key all but repeats: the ledger has as many to write as before.
+ * leakproof comparisons reach an index, and neither those of xid8 nor COALESCE are: a report read every row of its tenant.
+ * The index takes the place of one that the primary key all but repeats: the ledger has as many to write as before.
  */
 const POSITIONS = `
   ALTER TABLE ai_ledger ADD COLUMN xid bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint;
