@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import type { Api } from '../support/api.js';
 import { Leads } from '../support/leads.js';
-import { runJob } from '../support/maintenance.js';
+import { MAINTENANCE_JOBS, runJob } from '../support/maintenance.js';
 import { scrape, sum } from '../support/metrics.js';
 import { startProduct, type RunningProduct } from '../support/product.js';
 import { setStage, type Stage } from '../support/stage.js';
@@ -127,7 +127,8 @@ describe('workers', () => {
     expect(sum(seen, 'fieldsmith_holds', { state: 'in_flight' })).toBe(1);
     expect(sum(seen, 'fieldsmith_database_up')).toBe(1);
     expect(sum(seen, 'fieldsmith_oldest_waiting_job_seconds')).toBe(0);
-    expect(seen.filter(({ name }) => name === 'fieldsmith_maintenance_age_seconds')).toHaveLength(6);
+    const ages = seen.filter(({ name }) => name === 'fieldsmith_maintenance_age_seconds');
+    expect(ages.map(({ labels }) => labels['job']).toSorted()).toEqual(MAINTENANCE_JOBS);
     stage.simulator.release();
     await api.job(jobId);
     await runJob(stage.database, 'sweep_leases');
