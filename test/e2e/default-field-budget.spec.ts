@@ -108,7 +108,8 @@ describe('a budget for every field that has none of its own', () => {
     expect(job).toMatchObject({ status: 'failed', error_code: 'unknown_price', executions: [] });
     expect(stage.simulator.requests()).toEqual([]);
     const priced = await addPipeline(api, [plain('name'), ai('summary', { prompt: 'Summarise {name}' })]);
-    expect(priced).toBeTruthy();
+    const { fields } = await api.get(`/pipelines/${priced}`);
+    expect(fields.map(({ slug }: Body) => slug)).toEqual(['name', 'summary']);
     old.close();
   });
 });
