@@ -386,6 +386,8 @@ const FINISH = `
 /**
  * Hands out due jobs of one lane: steps from tenant to tenant after the cursor, and takes of each at most what its window
  * leaves and at most a turn's worth, so that jobs that run side by side are of many tenants. Measured on 200,000 pending jobs of 300 tenants: 17 ms at p95, where row_number() over all of them took 153 ms.
+ * Rows are locked and written by their place: joined by id they were looked for in all pending ones, as nobody knows how many a
+ * turn takes (30 ms of 10,000 jobs, where this takes 1).
  * The advisory lock keeps two dispatchers from exceeding a window between them.
  */
 const DISPATCH = `
@@ -401,7 +403,7 @@ const DISPATCH = `
       -- A branch of its own: one statement for both cases could not use the index for either.
       RETURN QUERY
       WITH due AS MATERIALIZED (
-        SELECT j.id FROM ai_jobs j
+        SELECT j.ctid FROM ai_jobs j
          WHERE j.lane = p_lane AND j.tenant_id = p_only AND j.status = 'pending' AND j.handed_until IS NULL
            AND j.run_after <= clock_timestamp()
          ORDER BY j.priority, j.run_after, j.id
@@ -411,7 +413,7 @@ const DISPATCH = `
          FOR UPDATE SKIP LOCKED
       ), handed AS (
         UPDATE ai_jobs j SET handed_until = clock_timestamp() + make_interval(secs => p_hand_ms / 1000.0)
-          FROM due WHERE j.tenant_id = p_only AND j.id = due.id
+         WHERE j.ctid = ANY (ARRAY(SELECT due.ctid FROM due))
         RETURNING j.id, j.priority, j.run_after
       ) SELECT p_only, h.id FROM handed h ORDER BY h.priority, h.run_after, h.id;
       RETURN;
@@ -420,11 +422,11 @@ const DISPATCH = `
     WITH RECURSIVE step AS (
       (SELECT j.tenant_id AS t FROM ai_jobs j
         WHERE j.lane = p_lane AND j.status = 'pending' AND j.handed_until IS NULL AND j.tenant_id > p_after
-        ORDER BY j.tenant_id LIMIT 1)
+        ORDER BY j.tenant_id, j.priority, j.run_after, j.id LIMIT 1)
       UNION ALL
       SELECT (SELECT j.tenant_id FROM ai_jobs j
                WHERE j.lane = p_lane AND j.status = 'pending' AND j.handed_until IS NULL AND j.tenant_id > step.t
-               ORDER BY j.tenant_id LIMIT 1)
+               ORDER BY j.tenant_id, j.priority, j.run_after, j.id LIMIT 1)
         FROM step WHERE step.t IS NOT NULL
     ), picked AS MATERIALIZED (
       SELECT due.tenant_id, due.id FROM step CROSS JOIN LATERAL (
@@ -436,11 +438,14 @@ const DISPATCH = `
            AND (f.status = 'processing' OR (f.status = 'pending' AND f.handed_until IS NOT NULL)))))
       ) due LIMIT p_limit
     ), locked AS MATERIALIZED (
-      SELECT j.tenant_id, j.id FROM ai_jobs j JOIN picked p ON p.tenant_id = j.tenant_id AND p.id = j.id
-       WHERE j.status = 'pending' AND j.handed_until IS NULL FOR UPDATE OF j SKIP LOCKED
+      SELECT o.ctid FROM picked p CROSS JOIN LATERAL (
+        SELECT j.ctid FROM ai_jobs j
+         WHERE j.tenant_id = p.tenant_id AND j.id = p.id AND j.status = 'pending' AND j.handed_until IS NULL
+           FOR UPDATE SKIP LOCKED
+      ) o
     ), handed AS (
       UPDATE ai_jobs j SET handed_until = clock_timestamp() + make_interval(secs => p_hand_ms / 1000.0)
-        FROM locked l WHERE j.tenant_id = l.tenant_id AND j.id = l.id
+       WHERE j.ctid = ANY (ARRAY(SELECT l.ctid FROM locked l))
       RETURNING j.tenant_id, j.id, j.priority, j.run_after
     ) SELECT h.tenant_id, h.id FROM handed h ORDER BY h.tenant_id, h.priority, h.run_after, h.id;
   END $$;

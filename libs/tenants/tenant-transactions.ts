@@ -3,15 +3,9 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type pg from 'pg';
 import { escapeLiteral } from 'pg';
 import { DataSource, QueryFailedError, type EntityManager, type QueryRunner } from 'typeorm';
-import { FairTurns } from './fair-turns.js';
 import { TENANT_SETTING } from './roles.js';
 
 const MAX_TRIES = 4;
-/**
- * Transactions of one process at once, fewer than it has connections. More would only wait for each other in the database,
- * where nobody sees to it that tenants take turns: four to ten were equally fast, whatever the number of jobs.
- */
-const PLACES = 6;
 const tenantOfRunner = new WeakMap<QueryRunner, string>();
 
 /** The tenant that {@link TenantTransactions} has set for the transaction of this manager; undefined in a host's own. */
@@ -31,8 +25,6 @@ interface TransactionState {
  */
 @Injectable()
 export class TenantTransactions {
-  private readonly turns = new FairTurns(PLACES);
-
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /**
@@ -84,7 +76,7 @@ export class TenantTransactions {
   ): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.turns.run(tenantId, () => this.once(begin, tenantId, work));
+        return await this.once(begin, tenantId, work);
       } catch (error) {
         if (tries === MAX_TRIES || !isPassing(error)) throw error;
       }

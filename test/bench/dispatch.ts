@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { connectionExtras } from '#libs/tenants';
 import type { TestDatabase } from '../support/database.js';
 import type { Bench, Figure } from './bench.js';
 import type { BenchStage } from './bench-stage.js';
@@ -42,7 +43,7 @@ export const dispatch: Bench = {
     const database = await stage.database();
     const client = new pg.Client({
       connectionString: database.url,
-      options: '-c role=fieldsmith_app',
+      options: connectionExtras().options,
     });
     await client.connect();
     try {

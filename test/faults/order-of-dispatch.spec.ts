@@ -1,4 +1,4 @@
-import { AppConnections, asTenant } from '../support/app-connections.js';
+import { AppConnections, asTenant, row } from '../support/app-connections.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { claim, dispatch, enqueue, type TestJob } from '../support/job-functions.js';
 
@@ -62,5 +62,25 @@ describe('the order of dispatch', () => {
     expect(claimed).toMatchObject({ id: edit, attempt: 1 });
     const again = await asTenant(connections.first, 'pull', () => claim(connections.first, 'pull', edit!));
     expect(again).toBeUndefined();
+  });
+
+  /** Rows of jobs that the connection has read and not yet told the statistics of; within a transaction it tells none. */
+  const rowsRead = async (): Promise<number> => {
+    const sql = `SELECT seq_tup_read + idx_tup_fetch AS rows FROM pg_stat_xact_user_tables WHERE relname = 'ai_jobs'`;
+    return Number((await row<{ rows: string }>(connections.first, sql, [])).rows);
+  };
+
+  it('reads what it hands out and no more, however many wait', async () => {
+    const jobs = Array.from({ length: 3_000 }, (_, n) => ({ subject: `waits-${n}` }));
+    await enqueue(connections.first, 'many', jobs);
+    await database.sql('ANALYZE ai_jobs');
+    for (const only of [undefined, 'many']) {
+      await asTenant(connections.first, '', async () => {
+        const before = await rowsRead();
+        const handed = await dispatch(connections.first, { after: 'm', limit: 4, turn: 2, only });
+        expect(handed.length).toBeGreaterThan(0);
+        expect((await rowsRead()) - before).toBeLessThan(100);
+      });
+    }
   });
 });

@@ -1,15 +1,16 @@
 import pg from 'pg';
+import { connectionExtras } from '#libs/tenants';
 import type { TestDatabase } from './database.js';
 
-/** Connections with the rights the product has: in as the owner, then `SET ROLE fieldsmith_app`. */
+/** Connections with the rights and the settings that the product's have. */
 export class AppConnections {
   private constructor(readonly clients: readonly pg.Client[]) {}
 
   static async open(database: TestDatabase, count: number): Promise<AppConnections> {
     const open = async () => {
-      const client = new pg.Client({ connectionString: database.url });
+      const { options } = connectionExtras();
+      const client = new pg.Client({ connectionString: database.url, options });
       await client.connect();
-      await client.query('SET ROLE fieldsmith_app');
       return client;
     };
     return new AppConnections(await Promise.all(Array.from({ length: count }, open)));

@@ -63,7 +63,7 @@ export interface Handed {
   id: string;
 }
 
-/** Calls `ai_dispatch_jobs` for all tenants. */
+/** Calls `ai_dispatch_jobs` for the tenants that come after one, or for only one. */
 export async function dispatch(
   client: pg.Client,
   {
@@ -71,11 +71,13 @@ export async function dispatch(
     limit = 10,
     window = 16,
     turn = window,
-  }: { lane?: 0 | 1; limit?: number; window?: number; turn?: number },
+    after = '',
+    only,
+  }: { lane?: 0 | 1; limit?: number; window?: number; turn?: number; after?: string; only?: string },
 ): Promise<Handed[]> {
   const { rows } = await client.query<Handed>(
-    'SELECT * FROM ai_dispatch_jobs($1, $2, $3, $4, $5, NULL, 60000)',
-    [lane, limit, window, turn, ''],
+    'SELECT * FROM ai_dispatch_jobs($1, $2, $3, $4, $5, $6, 60000)',
+    [lane, limit, window, turn, after, only],
   );
   return rows;
 }

@@ -31,13 +31,14 @@ interface Row {
 @Injectable()
 export class Dispatcher implements BeforeApplicationShutdown {
   private readonly logger = new Logger(Dispatcher.name);
-  private readonly woken = new Set<string>();
+  private woken = new Set<string>();
   private readonly cursor: Record<Lane, string> = { 0: '', 1: '' };
   /** Whether a lane may have due jobs that were not handed out. */
   private readonly more: Record<Lane, boolean> = { 0: true, 1: true };
   private unsubscribe: (() => void) | undefined;
   private timer: NodeJS.Timeout | undefined;
   private running: Promise<void> | undefined;
+  private handingWoken: Promise<void> | undefined;
   private again = false;
   private stopped = false;
 
@@ -52,7 +53,7 @@ export class Dispatcher implements BeforeApplicationShutdown {
   start(): void {
     this.unsubscribe = this.wakeups.subscribe('jobs', (tenantId) => {
       this.woken.add(tenantId);
-      this.look();
+      this.handingWoken ??= this.handOutWoken().finally(() => (this.handingWoken = undefined));
     });
     this.lookAround();
   }
@@ -61,7 +62,7 @@ export class Dispatcher implements BeforeApplicationShutdown {
     this.stopped = true;
     this.unsubscribe?.();
     clearTimeout(this.timer);
-    await this.running;
+    await Promise.all([this.running, this.handingWoken]);
   }
 
   /** There is room for more: hands out what did not fit before. */
@@ -115,17 +116,33 @@ export class Dispatcher implements BeforeApplicationShutdown {
     if (!this.stopped) this.timer = setTimeout(() => this.lookAround(), sleepMs);
   }
 
-  private async pass(): Promise<void> {
-    this.metrics.dispatched();
-    const tenants = [...this.woken];
-    this.woken.clear();
-    if (tenants.length > 0) this.more[LANE.backfill] = true;
-    if (tenants.length >= MANY_TENANTS) this.more[LANE.interactive] = true;
-    else {
-      // Also where others have more than there is room for: an edit is among the next that are worked on.
+  /**
+   * Hands out what tenants have that were just woken, without waiting for a pass over all that may be under way, and also
+   * where others have more than there is room for: an edit is among the next that are worked on.
+   */
+  private async handOutWoken(): Promise<void> {
+    while (this.woken.size > 0 && !this.stopped) {
+      const tenants = this.woken;
+      this.woken = new Set();
+      this.more[LANE.backfill] = true;
+      if (tenants.size >= MANY_TENANTS) this.more[LANE.interactive] = true;
+      else await this.handOutTo(tenants);
+      this.look();
+    }
+  }
+
+  private async handOutTo(tenants: ReadonlySet<string>): Promise<void> {
+    try {
       for (const only of tenants)
         await this.handOut(LANE.interactive, this.delivery.room(LANE.interactive), { only });
+    } catch (error) {
+      this.more[LANE.interactive] = true;
+      this.logger.warn(`Jobs wait, the dispatcher tries again: ${briefError(error)}`);
     }
+  }
+
+  private async pass(): Promise<void> {
+    this.metrics.dispatched();
     for (const lane of [LANE.interactive, LANE.backfill]) {
       if (this.more[lane]) await this.handOutAll(lane);
     }

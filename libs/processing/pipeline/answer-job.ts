@@ -2,13 +2,12 @@ import { setTimeout } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { FieldsmithError, storableText, type Json } from '#libs/common';
 import { LlmError, type LlmRequest } from '#libs/llm';
-import { TenantTransactions } from '#libs/tenants';
 import { JobStore } from '../jobs/job-store.js';
 import { ParseError } from '../parsers/parser.js';
+import { AttemptTransactions } from './attempt-transactions.js';
 import { executionRow, type CallingJob } from './execution.js';
 import { haltOf } from './halted-attempt.js';
 import type { PreparedCall } from './prepare-call.js';
-import { outlast } from './outlast.js';
 import { ProviderGate, type MadeCall } from './provider-gate.js';
 import { BudgetWait, KeyBusy } from './retry-policy.js';
 
@@ -43,7 +42,7 @@ export class JobAnswerer {
   constructor(
     private readonly gate: ProviderGate,
     private readonly store: JobStore,
-    private readonly tenants: TenantTransactions,
+    private readonly transactions: AttemptTransactions,
   ) {}
 
   /**
@@ -122,7 +121,7 @@ export class JobAnswerer {
         const waitsFor = error instanceof BudgetWait || error instanceof KeyBusy;
         if (!waitsFor || waits === MOST_WAITS || request.signal?.aborted) throw error;
         await setTimeout(WAIT_MS);
-        const halt = await this.tenants.transaction(job.tenantId, (em) => haltOf(em, job));
+        const halt = await this.transactions.repeated(job.tenantId, (em) => haltOf(em, job));
         if (halt) throw halt;
       }
     }
@@ -155,12 +154,10 @@ export class JobAnswerer {
   ): Promise<void> {
     const execution = executionRow({ ...made.execution, error });
     const recorded = { executions: [execution], settlements: [made.settlement], key: made.key };
-    const halt = await outlast(() =>
-      this.tenants.transaction(job.tenantId, async (em) => {
-        await this.store.recordCalls(em, job.tenantId, recorded, { goesOn: true });
-        return haltOf(em, job);
-      }),
-    );
+    const halt = await this.transactions.repeated(job.tenantId, async (em) => {
+      await this.store.recordCalls(em, job.tenantId, recorded, { goesOn: true });
+      return haltOf(em, job);
+    });
     calls.last = undefined;
     if (halt) throw halt;
   }

@@ -1,13 +1,24 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { TenantTransactions } from '#libs/tenants';
+import { FairTurns } from '../dispatch/fair-turns.js';
 import type { ClaimedJob } from '../jobs/job.js';
 import { JobStore } from '../jobs/job-store.js';
 import { outlast } from './outlast.js';
 
-/** The transactions that end an attempt: they outlast a database that is away, for what an attempt has may be paid for. */
+/**
+ * Attempts of one process that are at the database at once. More would only wait for each other there, where nobody sees
+ * to it that tenants take turns. Measured beside the backlog of another tenant on two cores, as edit to value against
+ * idle and jobs of the backlog per second: 1.4 and 99 with two, 1.9 and 123 with three, 1.9 and 157 with four, 2.6 and
+ * 163 with six.
+ */
+const PLACES = 4;
+
+/** The transactions of attempts, in turns by tenant. Those that end one outlast a database that is away, for what an attempt has may be paid for. */
 @Injectable()
 export class AttemptTransactions {
+  private readonly turns = new FairTurns(PLACES);
+
   constructor(
     private readonly tenants: TenantTransactions,
     private readonly store: JobStore,
@@ -21,15 +32,22 @@ export class AttemptTransactions {
    */
   fenced<T>(job: ClaimedJob, work: (em: EntityManager) => Promise<T>): Promise<T> {
     return outlast((tries) =>
-      this.tenants.transaction(job.tenantId, async (em) => {
-        if (tries > 1) await this.store.expectClaim(em, job);
-        return work(em);
-      }),
+      this.inTurn(job.tenantId, () =>
+        this.tenants.transaction(job.tenantId, async (em) => {
+          if (tries > 1) await this.store.expectClaim(em, job);
+          return work(em);
+        }),
+      ),
     );
   }
 
   /** Work that may be done twice and asks for no claim. */
   repeated<T>(tenantId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
-    return outlast(() => this.tenants.transaction(tenantId, work));
+    return outlast(() => this.inTurn(tenantId, () => this.tenants.transaction(tenantId, work)));
+  }
+
+  /** Work at the database that waits until it is the tenant's turn. It must not ask for a turn itself. */
+  inTurn<T>(tenantId: string, work: () => Promise<T>): Promise<T> {
+    return this.turns.run(tenantId, work);
   }
 }

@@ -33,7 +33,9 @@ export class JobRunner {
    * @param onClaim called once the job is this worker's; returns a signal that ends the call in flight.
    */
   async run(hint: JobHint, workerId: string, onClaim: (job: ClaimedJob) => AbortSignal): Promise<void> {
-    const begun = await outlast(() => this.beginner.begin(hint, workerId));
+    const begun = await outlast(() =>
+      this.transactions.inTurn(hint.tenantId, () => this.beginner.begin(hint, workerId)),
+    );
     if (!begun) return;
     if ('error' in begun) return this.ender.endUnbegun(begun, begun.error);
     if (begun.unchanged) return this.endUnchanged(begun);
