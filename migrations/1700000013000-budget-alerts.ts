@@ -161,6 +161,28 @@ function moveSettlements(alerts: boolean): string {
   END $$;`;
 }
 
+const LIMIT = `coalesce(l.limit_nano, CASE s.scope WHEN 'field' THEN p_default_field END)`;
+
+/** Adds `v_amount` to what is held in every budget that has room for it, by rank; `v_placed` says in which. */
+const reserve = (limit: string): string => `WITH placed AS (
+      INSERT INTO ai_budgets AS b (tenant_id, scope, scope_id, period, limit_nano, held)
+      SELECT p_tenant, s.scope, s.id, v_period, ${limit}, v_amount
+        FROM unnest(v_scopes, v_ids) WITH ORDINALITY AS s(scope, id, rank)
+        LEFT JOIN ai_budget_limits l ON l.tenant_id = p_tenant AND l.scope = s.scope AND l.scope_id = s.id
+       WHERE s.id IS NOT NULL AND (${limit} IS NULL OR v_amount <= ${limit})
+       ORDER BY s.rank
+      ON CONFLICT (tenant_id, scope, scope_id, period) DO UPDATE
+         SET held = b.held + excluded.held, limit_nano = excluded.limit_nano
+       WHERE excluded.limit_nano IS NULL OR b.spent + b.held + excluded.held <= excluded.limit_nano
+      RETURNING b.scope
+    ) SELECT coalesce(array_agg(scope), '{}') INTO v_placed FROM placed;`;
+
+/** Takes it out again. */
+const RELEASE = `UPDATE ai_budgets b SET held = b.held - v_amount
+        FROM unnest(v_scopes, v_ids) AS s(scope, id)
+       WHERE b.tenant_id = p_tenant AND b.scope = s.scope AND b.scope_id = s.id AND b.period = v_period
+         AND s.scope = ANY (v_placed);`;
+
 /**
  * As before, and with a limit for fields that have none of their own. It comes with the question, because it is the
  * operator's and the same for all: nothing is read for it.
@@ -168,9 +190,7 @@ function moveSettlements(alerts: boolean): string {
  * @param withDefault what the migration is undone to has no such limit.
  */
 function placeHold(withDefault: boolean): string {
-  const limit = withDefault
-    ? `coalesce(l.limit_nano, CASE s.scope WHEN 'field' THEN p_default_field END)`
-    : 'l.limit_nano';
+  const limit = withDefault ? LIMIT : 'l.limit_nano';
   const defaulted = withDefault ? '(p_default_field IS NOT NULL AND p_field IS NOT NULL) OR' : '';
   return `
   CREATE FUNCTION ai_place_hold(
@@ -201,24 +221,9 @@ function placeHold(withDefault: boolean): string {
       RETURN 'unpriced';
     END IF;
 
-    WITH placed AS (
-      INSERT INTO ai_budgets AS b (tenant_id, scope, scope_id, period, limit_nano, held)
-      SELECT p_tenant, s.scope, s.id, v_period, ${limit}, v_amount
-        FROM unnest(v_scopes, v_ids) WITH ORDINALITY AS s(scope, id, rank)
-        LEFT JOIN ai_budget_limits l ON l.tenant_id = p_tenant AND l.scope = s.scope AND l.scope_id = s.id
-       WHERE s.id IS NOT NULL AND (${limit} IS NULL OR v_amount <= ${limit})
-       ORDER BY s.rank
-      ON CONFLICT (tenant_id, scope, scope_id, period) DO UPDATE
-         SET held = b.held + excluded.held, limit_nano = excluded.limit_nano
-       WHERE excluded.limit_nano IS NULL OR b.spent + b.held + excluded.held <= excluded.limit_nano
-      RETURNING b.scope
-    ) SELECT coalesce(array_agg(scope), '{}') INTO v_placed FROM placed;
-
+    ${reserve(limit)}
     IF cardinality(v_placed) < v_wanted THEN
-      UPDATE ai_budgets b SET held = b.held - v_amount
-        FROM unnest(v_scopes, v_ids) AS s(scope, id)
-       WHERE b.tenant_id = p_tenant AND b.scope = s.scope AND b.scope_id = s.id AND b.period = v_period
-         AND s.scope = ANY (v_placed);
+      ${RELEASE}
       SELECT s.scope INTO v_exceeded
         FROM unnest(v_scopes, v_ids) WITH ORDINALITY AS s(scope, id, rank)
         LEFT JOIN ai_budget_limits l ON l.tenant_id = p_tenant AND l.scope = s.scope AND l.scope_id = s.id
@@ -233,6 +238,44 @@ function placeHold(withDefault: boolean): string {
     RETURN 'held';
   END $$;`;
 }
+
+/**
+ * Places several holds in the same budgets and for the same key. Where there is room for all they are one sum; else each is
+ * asked about by itself, for the ones in front may fit.
+ */
+const PLACE_HOLDS = `
+  CREATE FUNCTION ai_place_holds(
+    p_tenant text, p_user text, p_field text, p_key text, p_key_limit int, p_default_field bigint, p_calls jsonb
+  ) RETURNS TABLE (place int, verdict text) LANGUAGE plpgsql AS $$
+  #variable_conflict use_column
+  DECLARE
+    v_period date := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date;
+    v_scopes text[] := ARRAY['user', 'field', 'tenant'];
+    v_ids text[] := ARRAY[p_user, p_field, 'self'];
+    v_wanted int := 3 - (p_user IS NULL)::int - (p_field IS NULL)::int;
+    v_placed text[];
+    v_amount bigint;
+  BEGIN
+    PERFORM set_config('app.tenant_id', p_tenant, true);
+    SELECT CASE WHEN count(c.amount) = count(*) THEN sum(c.amount) END INTO v_amount
+      FROM jsonb_to_recordset(p_calls) AS c(amount bigint);
+    IF p_key IS NULL AND v_amount IS NOT NULL AND NOT EXISTS (
+         SELECT FROM jsonb_to_recordset(p_calls) AS c(dims jsonb) JOIN ai_stopped_models m
+             ON m.tenant_id = p_tenant AND m.provider = c.dims->>'provider' AND m.model = c.dims->>'model') THEN
+      ${reserve(LIMIT)}
+      IF cardinality(v_placed) = v_wanted THEN
+        INSERT INTO ai_holds (tenant_id, job_id, attempt, n, period, user_id, field_key, amount, dims)
+        SELECT p_tenant, c.job, c.attempt, c.n, v_period, p_user, p_field, c.amount, c.dims
+          FROM jsonb_to_recordset(p_calls) AS c(job uuid, attempt int, n int, amount bigint, dims jsonb);
+        RETURN QUERY SELECT c.place, 'held' FROM jsonb_to_recordset(p_calls) AS c(place int);
+        RETURN;
+      END IF;
+      ${RELEASE}
+    END IF;
+    RETURN QUERY
+    SELECT c.place, ai_place_hold(p_tenant, c.job, c.attempt, c.n, c.amount, p_user, p_field, c.dims, p_key, p_key_limit, p_default_field)
+      FROM jsonb_to_recordset(p_calls) AS c(place int, job uuid, attempt int, n int, amount bigint, dims jsonb);
+  END $$;`;
 
 const OF_CALL = `b.tenant_id = p_tenant AND b.period = date_trunc('month', l.held_at AT TIME ZONE 'UTC')::date
         AND (b.scope, b.scope_id) IN (('user', l.principal_id), ('field', l.pipeline_id || ':' || l.field), ('tenant', 'self'))`;
@@ -293,12 +336,12 @@ export class BudgetAlerts1700000013000 implements MigrationInterface {
     await db.query(TABLES);
     await db.query(tenantTable('ai_budget_alerts', 'SELECT, INSERT, DELETE'));
     await db.query(`DROP FUNCTION ${HOLD}), ai_apply_settlements(text, int)`);
-    const functions = [RAISE, moveSettlements(true), placeHold(true), correctUnconfirmed(true)];
+    const functions = [RAISE, moveSettlements(true), placeHold(true), PLACE_HOLDS, correctUnconfirmed(true)];
     for (const sql of functions) await db.query(sql);
   }
 
   async down(db: QueryRunner): Promise<void> {
-    await db.query(`DROP FUNCTION ${HOLD}, bigint), ai_move_settlements(text, int, bigint)`);
+    await db.query(`DROP FUNCTION ai_place_holds, ${HOLD}, bigint), ai_move_settlements(text, int, bigint)`);
     for (const sql of [moveSettlements(false), placeHold(false), correctUnconfirmed(false)])
       await db.query(sql);
     await db.query(`

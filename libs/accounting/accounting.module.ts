@@ -4,6 +4,7 @@ import { Budgets } from './budgets/budgets.js';
 import { BudgetsController } from './budgets/budgets.controller.js';
 import { FieldDefault } from './budgets/field-default.js';
 import { HoldReconciler } from './budgets/hold-reconciler.js';
+import { HoldRequests } from './budgets/hold-requests.js';
 import { Holds } from './budgets/holds.js';
 import { SettlementQueue } from './budgets/settlement-queue.js';
 import { ModelPricesController } from './pricing/model-prices.controller.js';
@@ -30,6 +31,7 @@ import { AiSettingsController } from './settings/ai-settings.controller.js';
     Budgets,
     FieldDefault,
     HoldReconciler,
+    HoldRequests,
     Holds,
     LedgerMonths,
     LedgerRollUps,

@@ -6,6 +6,8 @@ import { setBenchStage, type BenchStage } from './bench-stage.js';
 import { dispatch } from './dispatch.js';
 import { expansion } from './expansion.js';
 import { fairness } from './fairness.js';
+import { gate } from './gate.js';
+import { holds } from './holds.js';
 import { latency } from './latency.js';
 import { memory } from './memory.js';
 import { load, machineFacts, type MachineFacts } from './machine.js';
@@ -24,6 +26,8 @@ const BENCHES: Bench[] = [
   workers,
   fairness,
   memory,
+  holds,
+  gate,
   analytics,
 ];
 const RESULTS = join(process.cwd(), 'test/bench/results.json');

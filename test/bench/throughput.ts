@@ -2,24 +2,17 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { TestDatabase } from '../support/database.js';
-import type { RunningProduct } from '../support/product.js';
 import { ended, type BenchStage } from './bench-stage.js';
 import type { Bench, Figure } from './bench.js';
-import type { Hint } from './hand-written-job.js';
 import type { HandWrittenOptions } from './hand-written-worker.js';
+import { productSide, rateOf, WORKER, WORKER_CONCURRENCY, type Side } from './side.js';
 import { spreadOf } from './spread.js';
-import { addTenants, areDone, completedPerSecond, jobsToDo, type Tenants } from './workload.js';
+import { addTenants, type Tenants } from './workload.js';
 
 const ROUNDS = 7;
 const JOBS = 2_500;
 const MANY = 50;
-const CONCURRENCY = 20;
 const CONNECTIONS = 8;
-const WORKER = {
-  ROLE: 'all',
-  AI_WORKER_CONCURRENCY: String(CONCURRENCY),
-  AI_TENANT_WINDOW: '64',
-};
 
 /** Jobs per second of one round. */
 interface Round {
@@ -28,14 +21,6 @@ interface Round {
 }
 
 const ORDER: (keyof Round)[] = ['product', 'handWritten'];
-
-/** A way to work on pending jobs, with the database it does that in. */
-interface Side {
-  database: TestDatabase;
-  tenants: Tenants;
-  /** Works on the jobs until all are done. */
-  work(jobs: Hint[]): Promise<void>;
-}
 
 /** Jobs from end to end, by the product and by a loop one would write by hand with plain `pg`. */
 export const throughput: Bench = {
@@ -69,7 +54,7 @@ async function againstLoop(stage: BenchStage, contest: Contest): Promise<Figure[
   const loop = await startLoop({
     databaseUrl: theirs.url,
     providerUrl: stage.providerUrl,
-    concurrency: CONCURRENCY,
+    concurrency: WORKER_CONCURRENCY,
     connections: CONNECTIONS,
   });
   try {
@@ -95,20 +80,6 @@ async function startLoop(options: HandWrittenOptions): Promise<ChildProcess> {
   const loop = fork(main, [JSON.stringify(options)]);
   await once(loop, 'message');
   return loop;
-}
-
-/** The product finds the jobs by itself; it is stopped in its tracks while they are put in. */
-function productSide(database: TestDatabase, tenants: Tenants, product: RunningProduct): Side {
-  product.process.kill('SIGSTOP');
-  return {
-    database,
-    tenants,
-    work: async () => {
-      product.process.kill('SIGCONT');
-      while (!(await areDone(database))) await new Promise((resolve) => setTimeout(resolve, 200));
-      product.process.kill('SIGSTOP');
-    },
-  };
 }
 
 /** The loop is told all jobs at once: finding and distributing them costs it nothing. */
@@ -144,14 +115,6 @@ async function measure(
   return sets.flatMap((set) =>
     figuresOf(set === 'many' ? `${MANY} tenants` : 'one tenant', measured[set], atLeast),
   );
-}
-
-/** Jobs per second between the first and the last tenth, by the clock of the database. */
-async function rateOf(side: Side, which: keyof Tenants, round: number): Promise<number> {
-  const { database, tenants } = side;
-  const jobs = await jobsToDo(database, tenants[which], round);
-  await side.work(jobs);
-  return completedPerSecond(database, jobs);
 }
 
 function figuresOf(name: string, rounds: Round[], atLeast: number): Figure[] {

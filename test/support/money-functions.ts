@@ -34,9 +34,39 @@ export async function placeHold(
   client: pg.Client,
   tenantId: string,
   call: TestCall,
-  { amount, user = null, field = null, model = 'm' }: TestHold,
+  hold: TestHold,
 ): Promise<string> {
-  const dims = {
+  const { amount, user = null, field = null } = hold;
+  const { jobId, attempt, n } = call;
+  const values = [tenantId, jobId, attempt, n, amount, user, field && `p:${field}`, dimensions(hold)];
+  const { verdict } = await row<{ verdict: string }>(
+    client,
+    'SELECT ai_place_hold($1, $2, $3, $4, $5, $6, $7, $8) AS verdict',
+    values,
+  );
+  return verdict;
+}
+
+/** Calls `ai_place_holds` for calls of one user and field. @returns the verdict of each, in their order. */
+export async function placeHolds(
+  client: pg.Client,
+  tenantId: string,
+  holds: readonly TestHold[],
+): Promise<string[]> {
+  const { user = null, field = null } = holds[0]!;
+  const calls = holds.map((hold, place) => {
+    const { jobId: job, attempt, n } = newCall();
+    return { place, job, attempt, n, amount: hold.amount, dims: dimensions(hold) };
+  });
+  const { rows } = await client.query<{ verdict: string }>(
+    'SELECT verdict FROM ai_place_holds($1, $2, $3, NULL, NULL, NULL, $4) ORDER BY place',
+    [tenantId, user, field && `p:${field}`, JSON.stringify(calls)],
+  );
+  return rows.map(({ verdict }) => verdict);
+}
+
+function dimensions({ amount, user, field, model = 'm' }: TestHold): object {
+  return {
     principal_id: user ?? 'service',
     pipeline_id: field ? 'p' : undefined,
     field: field ?? undefined,
@@ -46,13 +76,6 @@ export async function placeHold(
     key_source: 'global',
     price_id: amount === null ? undefined : 'price',
   };
-  const values = [tenantId, call.jobId, call.attempt, call.n, amount, user, field && `p:${field}`, dims];
-  const { verdict } = await row<{ verdict: string }>(
-    client,
-    'SELECT ai_place_hold($1, $2, $3, $4, $5, $6, $7, $8) AS verdict',
-    values,
-  );
-  return verdict;
 }
 
 /** Calls `ai_settle_calls` for one call. */

@@ -1,5 +1,5 @@
 import type { EntityManager } from 'typeorm';
-import type { CallSubject } from '../budgets/holds.js';
+import type { CallSubject } from '../budgets/hold-requests.js';
 
 /** A result that needed no call: the ledger counts it as a row that costs nothing. */
 export interface FreeResult {

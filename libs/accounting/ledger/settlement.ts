@@ -1,4 +1,4 @@
-import type { CallId } from '../budgets/holds.js';
+import type { CallId } from '../budgets/hold-requests.js';
 
 /** Tokens and tool uses of a call in buckets that do not overlap. */
 export interface SettledUsage {

@@ -3,7 +3,7 @@ import type { EntityManager } from 'typeorm';
 import { nanoToCents, NotFoundError } from '#libs/common';
 import { AuditLog } from '#libs/access';
 import type { Principal } from '#libs/host';
-import type { CallId } from '../budgets/holds.js';
+import type { CallId } from '../budgets/hold-requests.js';
 
 /** A call that never told its outcome, and counts in full until someone releases it. */
 export interface UnconfirmedCall {

@@ -25,11 +25,12 @@ class Workplace {
   }
 }
 
+const upTo = (max: number) => fc.integer({ min: 1, max });
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 describe('FairTurns', () => {
   it('keeps a place for others from a tenant that has all', async () => {
-    const place = new Workplace(new FairTurns(4));
+    const place = new Workplace(new FairTurns(4, 3));
     for (let i = 0; i < 10; i++) void place.add('busy');
     await settled();
     expect(place.running).toEqual(['busy', 'busy', 'busy']);
@@ -39,7 +40,7 @@ describe('FairTurns', () => {
   });
 
   it('gives turns by tenant, not by who came first', async () => {
-    const place = new Workplace(new FairTurns(2));
+    const place = new Workplace(new FairTurns(2, 1));
     for (const tenant of ['a', 'a', 'a', 'b', 'b', 'c']) void place.add(tenant);
     for (let i = 0; i < 6; i++) {
       await settled();
@@ -49,7 +50,7 @@ describe('FairTurns', () => {
   });
 
   it('gives the place back when the work fails', async () => {
-    const turns = new FairTurns(2);
+    const turns = new FairTurns(2, 1);
     for (let i = 0; i < 5; i++) {
       await expect(turns.run('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     }
@@ -59,8 +60,8 @@ describe('FairTurns', () => {
   it('runs everything, never more at once than there are places, and leaves none empty that somebody may take', async () => {
     const steps = fc.array(fc.oneof(fc.constantFrom('a', 'b', 'c'), fc.nat(20)), { maxLength: 60 });
     await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 2, max: 5 }), steps, async (places, todo) => {
-        const place = new Workplace(new FairTurns(places));
+      fc.asyncProperty(upTo(5), upTo(5), steps, async (places, share, todo) => {
+        const place = new Workplace(new FairTurns(places, share));
         const all: Promise<void>[] = [];
         const waiting = { a: 0, b: 0, c: 0 } as Record<string, number>;
         const check = (): void => {
@@ -69,7 +70,8 @@ describe('FairTurns', () => {
             const begun = place.begun.filter((name) => name === tenant).length;
             const own = place.running.filter((name) => name === tenant).length;
             const waits = added > begun;
-            if (waits) expect(place.running.length === places || own === places - 1).toBe(true);
+            expect(own).toBeLessThanOrEqual(share);
+            if (waits) expect(place.running.length === places || own === share).toBe(true);
           }
         };
         for (const step of todo) {

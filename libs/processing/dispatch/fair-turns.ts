@@ -1,9 +1,9 @@
 /**
  * Lets so many pieces of work run at once, and those that wait take turns by tenant: whoever has a thousand of them delays
- * another tenant's one by no more than one turn. One place is never taken by a tenant that has all others.
+ * another tenant's one by no more than one turn. No tenant has more than its share, even where places stay empty.
  *
  * @example
- * const turns = new FairTurns(4);
+ * const turns = new FairTurns(8, 3);
  * await turns.run(tenantId, () => save(record));
  */
 export class FairTurns {
@@ -12,8 +12,14 @@ export class FairTurns {
   private readonly waiting = new Map<string, (() => void)[]>();
   private total = 0;
 
-  /** @param places at least 2. */
-  constructor(private readonly places: number) {}
+  /**
+   * @param places of all tenants, at least 1.
+   * @param share places of one tenant at most, at least 1.
+   */
+  constructor(
+    private readonly places: number,
+    private readonly share: number,
+  ) {}
 
   /** Runs the work when it is its turn. */
   async run<T>(tenantId: string, work: () => Promise<T>): Promise<T> {
@@ -36,7 +42,7 @@ export class FairTurns {
   }
 
   private admits(tenantId: string): boolean {
-    return this.total < this.places && (this.running.get(tenantId) ?? 0) < this.places - 1;
+    return this.total < this.places && (this.running.get(tenantId) ?? 0) < this.share;
   }
 
   private enter(tenantId: string): void {

@@ -6,18 +6,19 @@ import type { ClaimedJob } from '../jobs/job.js';
 import { JobStore } from '../jobs/job-store.js';
 import { outlast } from './outlast.js';
 
+/** Attempts of one process that are at the database at once, fewer than it has connections. */
+const PLACES = 8;
 /**
- * Attempts of one process that are at the database at once. More would only wait for each other there, where nobody sees
- * to it that tenants take turns. Measured beside the backlog of another tenant on two cores, as edit to value against
- * idle and jobs of the backlog per second: 1.4 and 99 with two, 1.9 and 123 with three, 1.9 and 157 with four, 2.6 and
- * 163 with six.
+ * Of those, attempts of one tenant. More would only wait for each other there, where nobody sees to it that tenants take
+ * turns. Measured beside the backlog of another tenant on two cores, as edit to value against idle and jobs of the backlog
+ * a second: 1.4 and 99 with one, 1.9 and 123 with two, 1.9 and 157 with three, 2.6 and 163 with five.
  */
-const PLACES = 4;
+const SHARE = 3;
 
 /** The transactions of attempts, in turns by tenant. Those that end one outlast a database that is away, for what an attempt has may be paid for. */
 @Injectable()
 export class AttemptTransactions {
-  private readonly turns = new FairTurns(PLACES);
+  private readonly turns = new FairTurns(PLACES, SHARE);
 
   constructor(
     private readonly tenants: TenantTransactions,

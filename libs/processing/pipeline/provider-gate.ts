@@ -4,7 +4,6 @@ import { costOf, holdAmount, Holds, settlementRow, type CallId, type CallSettlem
 import { keyId, LlmError, type LlmAnswer, type LlmRequest } from '#libs/llm';
 import { SERVICE_PRINCIPAL_ID } from '#libs/host';
 import { CallMetrics } from '../telemetry/call-metrics.js';
-import { AttemptTransactions } from './attempt-transactions.js';
 import type { CallingJob, Execution } from './execution.js';
 import { holdBoundsOf } from './hold-bounds.js';
 import { KeyGuard } from './key-guard.js';
@@ -36,7 +35,6 @@ export class ProviderGate {
     private readonly holds: Holds,
     private readonly metrics: CallMetrics,
     private readonly guard: KeyGuard,
-    private readonly transactions: AttemptTransactions,
   ) {}
 
   /**
@@ -88,7 +86,7 @@ export class ProviderGate {
     const isProbe = breaker !== undefined && call.n === 1;
     if (isProbe) await this.guard.admit(job.tenantId, ref);
     try {
-      await this.transactions.inTurn(job.tenantId, () => this.hold(job, call, prepared, held));
+      await this.hold(job, call, prepared, held);
     } catch (error) {
       const waits = error instanceof BudgetWait || error instanceof KeyBusy;
       if (isProbe && !waits) await this.guard.giveBack(job.tenantId, ref);
