@@ -58,6 +58,20 @@ export class Ids {
     return new Ids(await things(side), tried ? await things(other) : undefined, [side, other], dice);
   }
 
+  /** What of the other tenant may be handed out, ids alone. */
+  get others(): string[] {
+    if (!this.other) return [];
+    const { pipelines, records, users, jobs, runs, values } = this.other;
+    return [
+      ...pipelines,
+      ...records,
+      ...users,
+      ...jobs,
+      ...runs,
+      ...values.map(({ execution }) => execution),
+    ];
+  }
+
   pipeline = (): string => this.pick((things) => things.pipelines) ?? randomUUID();
   record = (): string => this.pick((things) => things.records) ?? randomUUID();
   user = (): string => this.pick((things) => things.users) ?? randomUUID();
@@ -72,8 +86,7 @@ export class Ids {
       execution: randomUUID(),
     };
   unconfirmed = () => this.pick((things) => things.unconfirmed) ?? { job: this.job(), attempt: 1, n: 1 };
-  extraField = () =>
-    this.pick((things) => things.extra) ?? { pipeline: this.pipeline(), slug: 'extra_none' };
+  extraField = () => this.pick((things) => things.extra) ?? { pipeline: this.pipeline(), slug: 'extra_none' };
 
   /** A thing that may go: never a tenant's first, which everything else is found through. */
   spare(kind: 'pipelines' | 'records'): string {

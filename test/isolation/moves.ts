@@ -57,7 +57,13 @@ const CRM: Record<string, Move> = {
       ['note', { sensitive: dice.chance(0.5) }],
       [
         'summary',
-        { ai_config: { model: dice.pick(MODELS), prompt: `${side.word()} sums up {name}, {*}`, max_tokens: 80 } },
+        {
+          ai_config: {
+            model: dice.pick(MODELS),
+            prompt: `${side.word()} sums up {name}, {*}`,
+            max_tokens: 80,
+          },
+        },
       ],
     ]);
     return { path: `/pipelines/${of.pipeline()}/fields/${slug}`, body };
@@ -85,12 +91,12 @@ const CRM: Record<string, Move> = {
 };
 
 const AI: Record<string, Move> = {
-  'POST /ai-fields/preview': (side, of) => ({
+  'POST /ai-fields/preview': (side, of, dice) => ({
     path: '/ai-fields/preview',
     body: {
       pipeline_id: of.pipeline(),
       record_id: of.record(),
-      ai_config: { prompt: `${side.word()} {name} {nme}` },
+      ai_config: { prompt: `${side.word()} ${dice.pick(['{name}', '{name} {nme}'])}` },
     },
   }),
   'POST /ai-fields/try': (side, of) => ({

@@ -17,18 +17,22 @@ export class Owners {
   private readonly byMark = new Map<string, Side>();
   private readonly byId = new Map<string, Side>();
 
+  /** Knows one thing of a tenant. */
+  know(side: Side, id: string): void {
+    this.byId.set(id, side);
+  }
+
   /** Knows a tenant, its owner and everything that it has by now. */
   async learn(database: TestDatabase, side: Side): Promise<void> {
     const { tenantId, userId } = side.api;
     this.byMark.set(side.mark, side);
-    for (const id of [tenantId, userId]) this.byId.set(id, side);
+    for (const id of [tenantId, userId]) this.know(side, id);
     const tables = await database.sql<{ name: string }>(NAMED);
     for (const { name } of tables) {
-      const rows = await database.sql<{ id: string }>(
-        `SELECT id::text FROM "${name}" WHERE tenant_id = $1`,
-        [tenantId],
-      );
-      for (const { id } of rows) this.byId.set(id, side);
+      const rows = await database.sql<{ id: string }>(`SELECT id::text FROM "${name}" WHERE tenant_id = $1`, [
+        tenantId,
+      ]);
+      for (const { id } of rows) this.know(side, id);
     }
   }
 

@@ -11,6 +11,8 @@ export const SHARED_PROMPT = 'Say something about nobody in particular.';
 export const CUT = 'cut me off';
 /** In a prompt: the answer costs more than was held for it. */
 export const DEAR = 'be verbose';
+/** In a prompt: the answer waits until the test lets it go. */
+export const HELD = 'take your time';
 /** The model that a dear answer stops; no other call goes to it. */
 export const STOPPED_MODEL = 'gpt-4.1-nano';
 
@@ -58,21 +60,25 @@ export class Side {
     const add = () => api.post(`/pipelines/${pipeline}/records`, { data: { name: this.word() } });
     const [{ id }] = [await add(), await add()];
     await generate(api, id, 'shared');
-    await this.ask('gpt-4o-mini', CUT);
-    await this.ask(STOPPED_MODEL, DEAR);
+    await api.job(await this.ask('gpt-4o-mini', CUT));
+    await api.job(await this.ask(STOPPED_MODEL, DEAR));
+    await this.ask('gpt-4o-mini', HELD);
+    await api.ok('PUT', '/budgets/tenant/self', { limit_cents: 50 });
+    await api.ok('PUT', `/budgets/field/${pipeline}:summary`, { limit_cents: 20 });
     await api.post(`/pipelines/${pipeline}/ai/summary/generate`, { scope: 'all' });
     const { data } = await api.settled(id);
     if (data.shared !== this.sharedAnswer)
       throw new Error(`${this.mark} has the answer of somebody else: ${data.shared}`);
   }
 
-  private async ask(model: string, words: string): Promise<void> {
+  /** @returns the job. */
+  private async ask(model: string, words: string): Promise<string> {
     const { job_id: id } = await this.api.post('/workflow-ai', {
       node_config: { node_id: 'node', model, prompt: `${this.word()}: ${words}`, max_tokens: 50 },
       workflow_context: {},
       execution_id: this.word(),
     });
-    await this.api.job(id);
+    return id as string;
   }
 
   /** A word that nobody else has, with letters and digits alone: it may stand in a name, a value, an address. */
