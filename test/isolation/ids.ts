@@ -33,7 +33,7 @@ const THINGS = `
          ARRAY(SELECT id::text FROM ai_jobs WHERE tenant_id = $1 AND status = 'failed' ORDER BY id) AS "failedJobs",
          ARRAY(SELECT id::text FROM ai_runs WHERE tenant_id = $1 ORDER BY id) AS runs,
          ARRAY(SELECT jsonb_build_object('record', record_id, 'field', field, 'execution', id) FROM ai_executions
-                WHERE tenant_id = $1 AND record_id IS NOT NULL AND stored ORDER BY id) AS values,
+                WHERE tenant_id = $1 AND record_id IS NOT NULL AND stored AND value IS NOT NULL ORDER BY id) AS values,
          ARRAY(SELECT jsonb_build_object('job', job_id, 'attempt', attempt, 'n', n) FROM ai_ledger
                 WHERE tenant_id = $1 AND entry = 'unconfirmed' ORDER BY job_id, attempt, n) AS unconfirmed,
          ARRAY(SELECT jsonb_build_object('pipeline', pipeline_id, 'slug', slug) FROM pipeline_fields
