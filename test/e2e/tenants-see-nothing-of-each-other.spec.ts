@@ -81,6 +81,8 @@ describe('of another tenant', () => {
       ['POST', '/ai-fields/try', { pipeline_id: pipeline, ai_config }],
       ['PUT', `/budgets/field/${pipeline}:summary`, { limit_cents: 1 }],
       ['PUT', `/budgets/user/${user}`, { limit_cents: 1 }],
+      ['POST', `/budgets/field/${pipeline}:summary/retry_blocked`],
+      ['POST', `/budgets/user/${user}/retry_blocked`],
       ['PATCH', `/users/${user}`, { role: 'owner' }],
       ['DELETE', `/users/${user}`],
     ];

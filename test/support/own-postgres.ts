@@ -25,6 +25,7 @@ export class OwnPostgres {
 
   private constructor(
     private readonly dir: string,
+    private readonly settings: Record<string, string>,
     private running: EmbeddedPostgres,
   ) {
     const admin = new URL(running.ownerUrl);
@@ -40,13 +41,15 @@ export class OwnPostgres {
     };
   }
 
-  static async started(): Promise<OwnPostgres> {
+  /** @param settings of `postgresql.conf`, besides those that every such server has. */
+  static async started(settings: Record<string, string> = {}): Promise<OwnPostgres> {
     const dir = mkdtempSync(join(tmpdir(), 'fieldsmith-postgres-'));
     // Where root runs the tests, Postgres runs as another user, who must get through.
     chmodSync(dir, 0o711);
     mkdirSync(join(dir, 'data'), { mode: 0o700 });
     writeFileSync(join(dir, 'data', 'postgres-port'), String(await fixedPort()));
-    return new OwnPostgres(dir, await start(dir));
+    const all = { ...SETTINGS, ...settings };
+    return new OwnPostgres(dir, all, await start(dir, all));
   }
 
   /** Stops the server; resolves when it is gone. */
@@ -60,8 +63,13 @@ export class OwnPostgres {
 
   /** Starts the server again; resolves when it takes connections. */
   async start(): Promise<void> {
-    this.running = await start(this.dir);
+    this.running = await start(this.dir, this.settings);
     if (this.running.ownerUrl !== this.database.url) throw new Error('Postgres came back on another port.');
+  }
+
+  /** The folder of the cluster, where the server keeps its own files. */
+  get clusterDir(): string {
+    return join(this.dir, 'data', 'postgres');
   }
 
   private async remove(): Promise<void> {
@@ -85,10 +93,10 @@ export class OwnPostgres {
   }
 
   private pid(): number {
-    return Number(readFileSync(join(this.dir, 'data', 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0]);
+    return Number(readFileSync(join(this.clusterDir, 'postmaster.pid'), 'utf8').split('\n')[0]);
   }
 }
 
-function start(dir: string): Promise<EmbeddedPostgres> {
-  return startEmbeddedPostgres({ dataDir: join(dir, 'data'), settings: SETTINGS });
+function start(dir: string, settings: Record<string, string>): Promise<EmbeddedPostgres> {
+  return startEmbeddedPostgres({ dataDir: join(dir, 'data'), settings });
 }

@@ -17,8 +17,9 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-export async function setStage(env: Record<string, string> = {}): Promise<Stage> {
-  const database = await createDatabase();
+/** @param given a database to use instead of one from the template; it goes with the stage. */
+export async function setStage(env: Record<string, string> = {}, given?: TestDatabase): Promise<Stage> {
+  const database = given ?? (await createDatabase());
   const simulator = createSimulator();
   const { url: providerUrl } = await simulator.listen();
   const apis: Api[] = [];
