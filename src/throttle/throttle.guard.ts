@@ -1,0 +1,22 @@
+import { Injectable, type ExecutionContext } from '@nestjs/common';
+import { ThrottlerGuard, type ThrottlerLimitDetail } from '@nestjs/throttler';
+import { FieldsmithError } from '#libs/common';
+
+/** More requests than are let through; status 429. */
+export class TooManyRequestsError extends FieldsmithError {
+  constructor(readonly retryAfterSeconds: number) {
+    const message = `Too many requests: send fewer, and the next one in ${retryAfterSeconds} seconds.`;
+    super('too_many_requests', message, { status: 429 });
+  }
+}
+
+/** Stops whoever asks too much, as a problem with `Retry-After`. Comes after the guard that tells who asks. */
+@Injectable()
+export class ThrottleGuard extends ThrottlerGuard {
+  protected override throwThrottlingException(
+    _context: ExecutionContext,
+    { timeToBlockExpire }: ThrottlerLimitDetail,
+  ): Promise<void> {
+    return Promise.reject(new TooManyRequestsError(timeToBlockExpire));
+  }
+}
