@@ -15,7 +15,7 @@ const LONGEST_URL = 2_000;
  * Checks a base URL that a tenant gave against what the operator allows, and returns it in its normal form
  * without a slash at its end.
  *
- * It judges the text only: a name on the list is trusted to lead to where its owner says.
+ * It judges the text only; where the name leads to is for {@link connectPolicy}.
  *
  * @throws InvalidInputError at `base_url`, or at `PROVIDER_URL_ALLOWLIST` for an entry of the list itself.
  * @example checkBaseUrl('https://llm.example.com/v1/', { allowlist: ['https://*.example.com'] })
@@ -48,6 +48,23 @@ export function checkBaseUrl(url: string, policy: BaseUrlPolicy): string {
  */
 export function checkAllowlist(policy: BaseUrlPolicy): void {
   parseAllowlist(policy);
+}
+
+/** Whether a connection may be made to an address that a host name has led to (or to the host itself, where it is one). */
+export type ConnectPolicy = (hostname: string, address: string) => boolean;
+
+/**
+ * Where connections for base URLs of tenants may go: anywhere but to private addresses, save those that the operator
+ * names literally, as addresses or as names of a private network.
+ *
+ * @throws InvalidInputError naming every entry of the list that cannot be understood.
+ * @example connectPolicy({ allowlist: ['https://*.example.com'] })('llm.example.com', '10.0.0.7') // false
+ */
+export function connectPolicy(policy: BaseUrlPolicy): ConnectPolicy {
+  const named = parseAllowlist(policy).filter(({ host, wildcard }) => !wildcard && isPrivateHost(host));
+  const meant = new Set(named.map(({ host }) => bare(host)));
+  return (hostname, address) =>
+    !isPrivateHost(address) || meant.has(bare(hostname)) || meant.has(bare(address));
 }
 
 interface AllowedUrl {
@@ -107,6 +124,11 @@ function parsePlainUrl(text: string): URL | string {
 
 function trimmedPath(url: URL): string {
   return url.pathname.replace(/\/+$/, '');
+}
+
+/** Without the brackets of an IPv6 address in a URL. */
+function bare(host: string): string {
+  return withoutDot(host.replace(/^\[|\]$/g, ''));
 }
 
 function withoutDot(host: string): string {
