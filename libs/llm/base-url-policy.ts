@@ -50,21 +50,28 @@ export function checkAllowlist(policy: BaseUrlPolicy): void {
   parseAllowlist(policy);
 }
 
-/** Whether a connection may be made to an address that a host name has led to (or to the host itself, where it is one). */
-export type ConnectPolicy = (hostname: string, address: string) => boolean;
+/** Whether a connection for a URL may be made to an address that its host has led to, or that its host is. */
+export type ConnectPolicy = (url: URL, address: string) => boolean;
 
 /**
  * Where connections for base URLs of tenants may go: anywhere but to private addresses, save those that the operator
- * names literally, as addresses or as names of a private network.
+ * names literally with the same scheme and port, as addresses or as names of a private network.
  *
  * @throws InvalidInputError naming every entry of the list that cannot be understood.
- * @example connectPolicy({ allowlist: ['https://*.example.com'] })('llm.example.com', '10.0.0.7') // false
+ * @example
+ * const mayConnect = connectPolicy({ allowlist: ['https://*.example.com'] });
+ * mayConnect(new URL('https://llm.example.com/v1'), '10.0.0.7'); // false
  */
 export function connectPolicy(policy: BaseUrlPolicy): ConnectPolicy {
-  const named = parseAllowlist(policy).filter(({ host, wildcard }) => !wildcard && isPrivateHost(host));
-  const meant = new Set(named.map(({ host }) => bare(host)));
-  return (hostname, address) =>
-    !isPrivateHost(address) || meant.has(bare(hostname)) || meant.has(bare(address));
+  const meant = parseAllowlist(policy).filter(({ host, wildcard }) => !wildcard && isPrivateHost(host));
+  return (url, address) => {
+    if (!isPrivateHost(address)) return true;
+    const reached = [bare(url.hostname), bare(address)];
+    return meant.some(
+      ({ protocol, host, port }) =>
+        protocol === url.protocol && port === url.port && reached.includes(bare(host)),
+    );
+  };
 }
 
 interface AllowedUrl {

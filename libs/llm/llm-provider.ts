@@ -110,7 +110,7 @@ export interface LlmCredentials {
   /** Where to send calls instead of the provider's own address. Checked with `checkBaseUrl` when it is stored. */
   baseUrl?: string;
   /**
-   * Which addresses the host of `baseUrl` may lead to, asked at every connection; unset: any, as for addresses that the
+   * Which addresses `baseUrl` may lead to, asked at every connection; unset: any, as for addresses that the
    * operator gave.
    */
   mayConnect?: ConnectPolicy;

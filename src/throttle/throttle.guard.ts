@@ -1,11 +1,21 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { ThrottlerGuard, type ThrottlerLimitDetail } from '@nestjs/throttler';
 import { FieldsmithError } from '#libs/common';
+import { nameOfKey, type ThrottleName } from './throttle.options.js';
+
+const WHO: Record<ThrottleName, string> = {
+  principal: 'You send too many requests',
+  tenant: 'Your tenant sends too many requests',
+  address: 'Too many requests come from your address',
+};
 
 /** More requests than are let through; status 429. */
 export class TooManyRequestsError extends FieldsmithError {
-  constructor(readonly retryAfterSeconds: number) {
-    const message = `Too many requests: send fewer, and the next one in ${retryAfterSeconds} seconds.`;
+  constructor(
+    of: ThrottleName,
+    readonly retryAfterSeconds: number,
+  ) {
+    const message = `${WHO[of]}: send fewer, and the next one in ${retryAfterSeconds} seconds.`;
     super('too_many_requests', message, { status: 429 });
   }
 }
@@ -15,8 +25,8 @@ export class TooManyRequestsError extends FieldsmithError {
 export class ThrottleGuard extends ThrottlerGuard {
   protected override throwThrottlingException(
     _context: ExecutionContext,
-    { timeToBlockExpire }: ThrottlerLimitDetail,
+    { key, timeToBlockExpire }: ThrottlerLimitDetail,
   ): Promise<void> {
-    return Promise.reject(new TooManyRequestsError(timeToBlockExpire));
+    return Promise.reject(new TooManyRequestsError(nameOfKey(key), timeToBlockExpire));
   }
 }

@@ -8,6 +8,14 @@ import type { ThrottleConfig } from '../config/read-config.js';
 /** What is throttled. What is asked for outside of it (health, metrics, documentation) must answer whatever goes on. */
 const API_PATH = '/api/v1/';
 
+/** What there is a limit for. */
+export type ThrottleName = 'principal' | 'tenant' | 'address';
+
+/** Which limit a count is for. */
+export function nameOfKey(key: string): ThrottleName {
+  return key.slice(0, key.indexOf(':')) as ThrottleName;
+}
+
 /**
  * Three limits: of each principal, of all principals of a tenant together, and of each network address where nobody is
  * signed in. A principal that is stopped is not counted for its tenant.

@@ -1,12 +1,11 @@
 import { request, type Answer, type Api } from '../support/api.js';
 import { setStage, type Stage } from '../support/stage.js';
 
-/** Requests at a time. A product that answers more slowly than it throttles could not be abused this way. */
-const AT_ONCE = 50;
+/** Requests at a time; more than a principal may send in a window. */
+const AT_ONCE = 200;
 const PATIENCE_MS = 60_000;
-const WINDOW_SECONDS = 10;
-const PER_PRINCIPAL = 100;
-const PER_TENANT = 150;
+/** The least there may be, so that a busy machine still sends too many. */
+const PER_SECOND = 100;
 const PER_ADDRESS = 2;
 
 describe('whoever asks too much', () => {
@@ -14,9 +13,9 @@ describe('whoever asks too much', () => {
 
   beforeAll(async () => {
     stage = await setStage({
-      THROTTLE_PRINCIPAL_PER_SECOND: String(PER_PRINCIPAL),
-      THROTTLE_TENANT_PER_SECOND: String(PER_TENANT),
-      THROTTLE_WINDOW_SECONDS: String(WINDOW_SECONDS),
+      THROTTLE_PRINCIPAL_PER_SECOND: String(PER_SECOND),
+      THROTTLE_TENANT_PER_SECOND: String(2 * PER_SECOND),
+      THROTTLE_WINDOW_SECONDS: '1',
     });
   });
 
@@ -25,10 +24,11 @@ describe('whoever asks too much', () => {
   /** Asks until one is told to stop. @returns how many were let through in the window, and the answer to the one. */
   async function untilStopped(
     ask: (n: number) => Promise<Answer>,
+    atOnce = AT_ONCE,
   ): Promise<{ through: number; stopped: Answer }> {
     const late = Date.now() + PATIENCE_MS;
     for (let through = 0; Date.now() < late;) {
-      const answers = await Promise.all(Array.from({ length: AT_ONCE }, (_, n) => ask(n)));
+      const answers = await Promise.all(Array.from({ length: atOnce }, (_, n) => ask(n)));
       through += answers.filter(({ status }) => status !== 429).length;
       const stopped = answers.find(({ status }) => status === 429);
       if (stopped) return { through, stopped };
@@ -36,17 +36,16 @@ describe('whoever asks too much', () => {
     throw new Error('Nobody was ever stopped.');
   }
 
-  function expectStop({ status, headers, body }: Answer): void {
+  function expectStop({ status, headers, body }: Answer, who: string): void {
     expect(status).toBe(429);
     expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
-    const seconds = Number(headers.get('retry-after'));
-    expect(seconds).toBeGreaterThanOrEqual(1);
-    expect(seconds).toBeLessThanOrEqual(WINDOW_SECONDS);
-    expect(body).toMatchObject({
+    expect(headers.get('retry-after')).toBe('1');
+    expect(body).toEqual({
+      type: 'about:blank',
+      title: 'Too many requests',
       status: 429,
       code: 'too_many_requests',
-      title: 'Too many requests',
-      detail: `Too many requests: send fewer, and the next one in ${seconds} seconds.`,
+      detail: `${who}: send fewer, and the next one in 1 seconds.`,
       errors: [],
     });
   }
@@ -57,22 +56,20 @@ describe('whoever asks too much', () => {
     const owner = await stage.tenant();
     const viewer = await owner.as('viewer');
     const { through, stopped } = await untilStopped(me(viewer));
-    expectStop(stopped);
-    expect(through).toBeGreaterThanOrEqual(PER_PRINCIPAL * WINDOW_SECONDS);
-    const refused = await viewer.call('PATCH', '/auth/me', {});
-    expect([refused.status, (await owner.call('GET', '/auth/me')).status]).toEqual([429, 200]);
-    expect((await (await stage.tenant()).call('GET', '/auth/me')).status).toBe(200);
+    expectStop(stopped, 'You send too many requests');
+    expect(through).toBeGreaterThanOrEqual(PER_SECOND);
+    expect((await owner.call('GET', '/auth/me')).status).toBe(200);
     await owner.until('the viewer is let through again', async () => (await me(viewer)()).status === 200);
   });
 
   it('is stopped as a tenant, whoever of it asks, and other tenants are not', async () => {
     const owner = await stage.tenant();
-    const people = [owner, await owner.as('editor'), await owner.as('viewer')];
-    const { through, stopped } = await untilStopped((n) => me(people[n % people.length]!)());
-    expectStop(stopped);
-    expect(through).toBeGreaterThanOrEqual(PER_TENANT * WINDOW_SECONDS);
-    for (const person of people) expect((await me(person)()).status).toBe(429);
-    expect((await (await stage.tenant()).call('GET', '/auth/me')).status).toBe(200);
+    const other = await stage.tenant();
+    const people = [owner, await owner.as('admin'), await owner.as('editor'), await owner.as('viewer')];
+    const { through, stopped } = await untilStopped((n) => me(people[n % people.length]!)(), 2 * AT_ONCE);
+    expectStop(stopped, 'Your tenant sends too many requests');
+    expect(through).toBeGreaterThanOrEqual(2 * PER_SECOND);
+    expect((await other.call('GET', '/auth/me')).status).toBe(200);
   });
 
   it('is stopped as an address where nobody is signed in, and health answers on', async () => {
@@ -86,7 +83,10 @@ describe('whoever asks too much', () => {
     const { through, stopped } = await untilStopped(() =>
       request(url, 'GET', '/pipelines', undefined, token),
     );
-    expect([stopped.status, stopped.body.code]).toEqual([429, 'too_many_requests']);
+    expect(stopped.body).toMatchObject({
+      code: 'too_many_requests',
+      detail: expect.stringMatching(/^Too many requests come from your address: .* in \d\d seconds\.$/),
+    });
     expect(through).toBe(PER_ADDRESS * 60 - 1);
     const login = { email: 'ada@example.com', password: 'wrong horse' };
     expect((await request(url, 'POST', '/auth/login', login)).status).toBe(429);

@@ -23,12 +23,11 @@ class RefusedAddress extends Error {
  * connection of its own. Follows no redirects. Node's `fetch` takes no look-up of ours without a package of its own.
  */
 export function guardedSend(mayConnect: ConnectPolicy): Send {
-  const guarded = guardedLookup(mayConnect);
   return (input, init = {}) => {
     const url = new URL(input instanceof Request ? input.url : input);
     const host = url.hostname.replace(/^\[|\]$/g, '');
     // An address is connected to without a look-up.
-    if (isIP(host) && !mayConnect(host, host)) return Promise.reject(new RefusedAddress());
+    if (isIP(host) && !mayConnect(url, host)) return Promise.reject(new RefusedAddress());
     const { method = 'GET', headers, body, signal } = init;
     if (body !== undefined && body !== null && typeof body !== 'string')
       return Promise.reject(new TypeError('Only texts are sent to providers.'));
@@ -37,7 +36,7 @@ export function guardedSend(mayConnect: ConnectPolicy): Send {
       method,
       headers: headers as Record<string, string>,
       signal: signal ?? undefined,
-      lookup: guarded,
+      lookup: guardedLookup((address) => mayConnect(url, address)),
       agent: false,
     } as const;
     return new Promise((resolve, reject) => {
@@ -56,13 +55,12 @@ export function guardedSend(mayConnect: ConnectPolicy): Send {
   };
 }
 
-function guardedLookup(mayConnect: ConnectPolicy): LookupFunction {
+function guardedLookup(mayConnect: (address: string) => boolean): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error) return callback(error, []);
       // One that is refused among others that are not is no accident.
-      if (!addresses.every(({ address }) => mayConnect(hostname, address)))
-        return callback(new RefusedAddress(), []);
+      if (!addresses.every(({ address }) => mayConnect(address))) return callback(new RefusedAddress(), []);
       const [first] = addresses;
       if (options.all || !first) callback(null, addresses);
       else callback(null, first.address, first.family);

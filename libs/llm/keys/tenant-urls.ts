@@ -31,8 +31,9 @@ export class TenantUrls {
    */
   async check(url: string): Promise<void> {
     checkBaseUrl(url, { allowlist: this.allowlist });
-    const { hostname } = new URL(url);
-    const refused = (await addressesOf(hostname)).find((address) => !this.mayConnect(hostname, address));
+    const parsed = new URL(url);
+    const { hostname } = parsed;
+    const refused = (await addressesOf(hostname)).find((address) => !this.mayConnect(parsed, address));
     if (refused === undefined) return;
     const message = `${hostname} leads to ${refused}, an address of a private network: it is refused unless the operator names that address in PROVIDER_URL_ALLOWLIST.`;
     throw new InvalidInputError([{ path: 'base_url', message }]);
