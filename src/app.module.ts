@@ -12,6 +12,7 @@ import { DemoModule } from './demo/demo.module.js';
 import { HealthModule } from './health/health.module.js';
 import { queueBoard } from './operators/queue-board.js';
 import { RUNTIME, type Runtime } from './runtime.js';
+import { ThrottleModule } from './throttle/throttle.module.js';
 
 /** Milliseconds that a shutdown waits for calls in flight. */
 const DRAIN_MS = 20_000;
@@ -37,6 +38,7 @@ export class AppModule {
         }),
         HostPortsModule,
         FieldsmithModule.forRoot(fieldsmithOptions(runtime)),
+        ThrottleModule.for(runtime.config),
         AuthModule,
         CrmModule,
         HealthModule.for(runtime.config),

@@ -14,6 +14,8 @@ export const PUBLIC = Symbol('PUBLIC');
 /** A request after the host has told who sends it. */
 export interface PrincipalRequest {
   principal?: Principal;
+  /** Whether the principal would still be let in, for answers that last; a host that leaves it out never takes anybody's access. */
+  isStillSignedIn?: () => Promise<boolean>;
 }
 
 /**

@@ -43,7 +43,7 @@ function messageOf(error: Error): string {
 
 /** A stack begins with the message, as it was when the error was made. */
 function stackOf({ name, stack }: Error, message: string): string | undefined {
-  const frames = stack?.search(/^\s+at /m) ?? -1;
+  const frames = stack?.search(/^ {1,8}at /m) ?? -1;
   return frames < 0 ? undefined : `${name}: ${message}\n${stack!.slice(frames)}`;
 }
 

@@ -94,4 +94,33 @@ describe('EventStream', () => {
     expect(screen.written).toEqual([': connected\n\n']);
     expect(left()).toEqual({ followers: 0, timers: 0, ended: false });
   });
+
+  it('ends a stream whose reader is no longer welcome, before anything more is told', async () => {
+    jest.useFakeTimers();
+    const answers = [true, false];
+    const asked: number[] = [];
+    const isWelcome = () => {
+      asked.push(performance.now());
+      return Promise.resolve(answers.shift()!);
+    };
+    const began = performance.now();
+    const opening = stream.open('acme', screen, undefined, isWelcome);
+    log.ends[0]!(START);
+    await opening;
+    const happen = async (seq: number): Promise<void> => {
+      await jest.advanceTimersByTimeAsync(2_000);
+      const payload = { seq };
+      log.reads.at(-1)!({ events: [{ id: `2-${seq}`, type: 'record.updated', payload }], heldBack: false });
+      await jest.advanceTimersByTimeAsync(0);
+    };
+    log.reads[0]!({ events: [], heldBack: false });
+    await happen(1);
+    await happen(2);
+    jest.useRealTimers();
+    expect(asked.map((at) => at - began)).toEqual([2_000, 4_000]);
+    expect(screen.written.join('')).toContain('"seq":1');
+    expect(screen.written.join('')).not.toContain('"seq":2');
+    expect(screen.ended).toBe(true);
+    expect(followers.size).toBe(0);
+  });
 });

@@ -17,6 +17,8 @@ const POLL_MS = 2_000;
 /** How soon a reader looks again while an older transaction holds events back. */
 const HELD_BACK_MS = 25;
 const PAGE = 500;
+/** For how long somebody who was welcome counts as welcome. */
+const WELCOME_MS = 1_000;
 
 /** Sends the events of a tenant to open screens as server-sent events. */
 @Injectable()
@@ -42,8 +44,15 @@ export class EventStream implements BeforeApplicationShutdown {
   /**
    * Streams until the target closes: first what happened after `lastEventId`, or a `resync` where that event is unknown
    * or no longer kept (the client then loads what it shows anew), then whatever happens.
+   *
+   * @param isWelcome asked again and again, at most once a second, and before anything is told; ends the stream.
    */
-  async open(tenantId: string, target: StreamTarget, lastEventId?: string): Promise<void> {
+  async open(
+    tenantId: string,
+    target: StreamTarget,
+    lastEventId?: string,
+    isWelcome?: () => Promise<boolean>,
+  ): Promise<void> {
     const open: { reader?: Reader; closed: boolean } = { closed: false };
     // Before anything is awaited: a client may be gone by then.
     target.on('close', () => {
@@ -54,7 +63,7 @@ export class EventStream implements BeforeApplicationShutdown {
     const cursor = found ?? (await this.log.end(tenantId));
     if (open.closed) return;
     target.write(lastEventId && !found ? 'event: resync\ndata: {}\n\n' : ': connected\n\n');
-    const reader = new Reader(this.log, tenantId, target, cursor);
+    const reader = new Reader(this.log, tenantId, target, cursor, isWelcome);
     open.reader = reader;
     this.readers.add(reader);
     reader.follow(this.wakeups);
@@ -79,6 +88,7 @@ class Reader {
   private unsubscribe: (() => void) | undefined;
   private reading = false;
   private dirty = false;
+  private welcomeUntil = performance.now() + WELCOME_MS;
   private closed = false;
 
   constructor(
@@ -86,6 +96,7 @@ class Reader {
     private readonly tenantId: string,
     private readonly target: StreamTarget,
     private cursor: Cursor,
+    private readonly isWelcome: () => Promise<boolean> = () => Promise.resolve(true),
   ) {}
 
   /** Looks whenever the tenant is woken, and now. */
@@ -117,6 +128,7 @@ class Reader {
     try {
       while (this.dirty && !this.closed) {
         this.dirty = false;
+        if (performance.now() >= this.welcomeUntil) await this.endUnlessWelcome();
         await this.readPage();
       }
     } catch (error) {
@@ -126,7 +138,14 @@ class Reader {
     }
   }
 
+  private async endUnlessWelcome(): Promise<void> {
+    const asked = performance.now();
+    if (!(await this.isWelcome())) this.finish();
+    this.welcomeUntil = asked + WELCOME_MS;
+  }
+
   private async readPage(): Promise<void> {
+    if (this.closed) return;
     const { events, heldBack } = await this.log.read(this.tenantId, this.cursor, PAGE);
     if (this.closed) return;
     for (const event of events) this.send(event);

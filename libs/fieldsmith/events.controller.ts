@@ -1,6 +1,6 @@
-import { Controller, Get, Headers, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Req, Res } from '@nestjs/common';
 import type { Response } from 'express';
-import { Authorize, CurrentPrincipal } from '#libs/access';
+import { Authorize, CurrentPrincipal, type PrincipalRequest } from '#libs/access';
 import type { Principal } from '#libs/host';
 import { EventStream } from '#libs/events';
 
@@ -13,6 +13,7 @@ export class EventsController {
   @Authorize('read', 'Event')
   async open(
     @CurrentPrincipal() principal: Principal,
+    @Req() { isStillSignedIn }: PrincipalRequest,
     @Res() response: Response,
     @Headers('last-event-id') lastEventId?: string,
   ): Promise<void> {
@@ -22,6 +23,6 @@ export class EventsController {
       connection: 'keep-alive',
       'x-accel-buffering': 'no',
     });
-    await this.stream.open(principal.tenantId, response, lastEventId);
+    await this.stream.open(principal.tenantId, response, lastEventId, isStillSignedIn);
   }
 }

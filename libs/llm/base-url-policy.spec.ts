@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { checkAllowlist, checkBaseUrl } from './base-url-policy.js';
+import { checkAllowlist, checkBaseUrl, connectPolicy } from './base-url-policy.js';
 import { isPrivateHost } from './private-address.js';
 
 const allowlist = [
@@ -10,6 +10,38 @@ const allowlist = [
   'https://*.corp.internal',
 ];
 const check = (url: string) => checkBaseUrl(url, { allowlist });
+
+describe('connectPolicy', () => {
+  const mayConnect = connectPolicy({
+    allowlist: [...allowlist, 'https://llm.internal', 'http://[::1]:8081'],
+  });
+  const may = (url: string, address: string) => mayConnect(new URL(url), address);
+
+  it.each([
+    ['a public address', 'https://llm.example.com/v1', '93.184.216.34'],
+    ['a public address of IPv6', 'https://a.models.example.org', '2606:4700::1111'],
+    ['an address that the operator names', 'http://127.0.0.1:8080/v1', '127.0.0.1'],
+    ['a name for an address that the operator names', 'http://a.models.example.org:8080', '127.0.0.1'],
+    ['an address of IPv6 that the operator names', 'http://[::1]:8081', '::1'],
+    ['what a private name that the operator names leads to', 'https://llm.internal', '10.1.2.3'],
+  ])('allows %s', (_what, url, address) => {
+    expect(may(url, address)).toBe(true);
+  });
+
+  it.each([
+    ['a private address of a listed name', 'https://llm.example.com/v1', '10.0.0.7'],
+    ['a private address of a wildcard', 'https://a.models.example.org', '192.168.0.1'],
+    ['a private address of a private wildcard', 'https://a.corp.internal', '10.0.0.7'],
+    ['the metadata of a cloud', 'https://a.models.example.org', '169.254.169.254'],
+    ['the loopback of IPv6', 'https://a.models.example.org', '::1'],
+    ['IPv4 wrapped in IPv6', 'https://a.models.example.org', '::ffff:10.0.0.7'],
+    ['a link-local address with its zone', 'https://a.models.example.org', 'fe80::1%eth0'],
+    ['an address that the operator names with another port', 'http://a.models.example.org:8082', '127.0.0.1'],
+    ['an address that the operator names with another scheme', 'https://127.0.0.1:8080', '127.0.0.1'],
+  ])('refuses %s', (_what, url, address) => {
+    expect(may(url, address)).toBe(false);
+  });
+});
 
 describe('checkBaseUrl', () => {
   it.each([

@@ -15,7 +15,7 @@ const LONGEST_URL = 2_000;
  * Checks a base URL that a tenant gave against what the operator allows, and returns it in its normal form
  * without a slash at its end.
  *
- * It judges the text only: a name on the list is trusted to lead to where its owner says.
+ * It judges the text only; where the name leads to is for {@link connectPolicy}.
  *
  * @throws InvalidInputError at `base_url`, or at `PROVIDER_URL_ALLOWLIST` for an entry of the list itself.
  * @example checkBaseUrl('https://llm.example.com/v1/', { allowlist: ['https://*.example.com'] })
@@ -48,6 +48,30 @@ export function checkBaseUrl(url: string, policy: BaseUrlPolicy): string {
  */
 export function checkAllowlist(policy: BaseUrlPolicy): void {
   parseAllowlist(policy);
+}
+
+/** Whether a connection for a URL may be made to an address that its host has led to, or that its host is. */
+export type ConnectPolicy = (url: URL, address: string) => boolean;
+
+/**
+ * Where connections for base URLs of tenants may go: anywhere but to private addresses, save those that the operator
+ * names literally with the same scheme and port, as addresses or as names of a private network.
+ *
+ * @throws InvalidInputError naming every entry of the list that cannot be understood.
+ * @example
+ * const mayConnect = connectPolicy({ allowlist: ['https://*.example.com'] });
+ * mayConnect(new URL('https://llm.example.com/v1'), '10.0.0.7'); // false
+ */
+export function connectPolicy(policy: BaseUrlPolicy): ConnectPolicy {
+  const meant = parseAllowlist(policy).filter(({ host, wildcard }) => !wildcard && isPrivateHost(host));
+  return (url, address) => {
+    if (!isPrivateHost(address)) return true;
+    const reached = [bare(url.hostname), bare(address)];
+    return meant.some(
+      ({ protocol, host, port }) =>
+        protocol === url.protocol && port === url.port && reached.includes(bare(host)),
+    );
+  };
 }
 
 interface AllowedUrl {
@@ -107,6 +131,11 @@ function parsePlainUrl(text: string): URL | string {
 
 function trimmedPath(url: URL): string {
   return url.pathname.replace(/\/+$/, '');
+}
+
+/** Without the brackets of an IPv6 address in a URL. */
+function bare(host: string): string {
+  return withoutDot(host.replace(/^\[|\]$/g, ''));
 }
 
 function withoutDot(host: string): string {

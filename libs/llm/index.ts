@@ -1,5 +1,11 @@
 export { AnthropicProvider } from './anthropic/anthropic-provider.js';
-export { checkAllowlist, checkBaseUrl, type BaseUrlPolicy } from './base-url-policy.js';
+export {
+  checkAllowlist,
+  checkBaseUrl,
+  connectPolicy,
+  type BaseUrlPolicy,
+  type ConnectPolicy,
+} from './base-url-policy.js';
 export { createDefaultRegistry, createRegistry } from './default-registry.js';
 export { LlmError, type LlmBilling, type LlmErrorFacts, type LlmErrorKind } from './llm-error.js';
 export {

@@ -1,4 +1,5 @@
 import type { Json } from '#libs/common';
+import type { ConnectPolicy } from './base-url-policy.js';
 
 export interface LlmMessage {
   role: 'user' | 'assistant';
@@ -108,6 +109,11 @@ export interface LlmCredentials {
   apiKey: string;
   /** Where to send calls instead of the provider's own address. Checked with `checkBaseUrl` when it is stored. */
   baseUrl?: string;
+  /**
+   * Which addresses `baseUrl` may lead to, asked at every connection; unset: any, as for addresses that the
+   * operator gave.
+   */
+  mayConnect?: ConnectPolicy;
 }
 
 /** The part of a configuration that a provider may have something to say about. */

@@ -7,6 +7,7 @@ import { KeyUse } from './keys/key-use.js';
 import { OwnKeys } from './keys/own-keys.js';
 import { ProviderKeys } from './keys/provider-keys.js';
 import { ProviderKeysController } from './keys/provider-keys.controller.js';
+import { TenantUrls } from './keys/tenant-urls.js';
 import { LLM_OPTIONS, type LlmOptions } from './llm.options.js';
 import { ProviderRegistry } from './provider-registry.js';
 
@@ -21,6 +22,7 @@ import { ProviderRegistry } from './provider-registry.js';
     KeyUse,
     OwnKeys,
     ProviderKeys,
+    TenantUrls,
     {
       provide: ProviderRegistry,
       inject: [LLM_OPTIONS],

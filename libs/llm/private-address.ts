@@ -42,7 +42,7 @@ const PRIVATE_NAMES =
  * loopback, link-local, metadata and reserved addresses, IPv4 wrapped in IPv6, and names of local networks.
  */
 export function isPrivateHost(hostname: string): boolean {
-  const host = hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+  const host = hostname.replace(/^\[|\]$|%.*$/g, '').replace(/\.$/, '');
   if (isIPv4(host)) return IPV4.check(host, 'ipv4');
   if (isIPv6(host)) return IPV6.check(host, 'ipv6');
   return !host.includes('.') || PRIVATE_NAMES.test(host);

@@ -1,11 +1,11 @@
-import { Body, Controller, Get, HttpCode, Ip, Post, Res } from '@nestjs/common';
-import type { Response } from 'express';
+import { Body, Controller, Get, HttpCode, Ip, Patch, Post } from '@nestjs/common';
 import { abilitiesOf, Authorize, CurrentPrincipal, Public, type Rule } from '#libs/access';
 import type { Principal } from '#libs/host';
 import { Accounts, WrongCredentialsError, type SignedIn } from './accounts.js';
-import { LoginDto, RegisterDto } from './dto/credentials.dto.js';
+import { LoginDto, OwnPasswordDto, RegisterDto } from './dto/credentials.dto.js';
 import { normalEmail } from './email.js';
-import { SignInThrottle, TooManyAttemptsError } from './sign-in-throttle.js';
+import { OwnPassword, WrongPasswordError } from './own-password.js';
+import { SignInThrottle } from './sign-in-throttle.js';
 
 /** Who is signed in, for the console to show or hide actions. */
 export interface Me {
@@ -19,6 +19,7 @@ export interface Me {
 export class AuthController {
   constructor(
     private readonly accounts: Accounts,
+    private readonly ownPassword: OwnPassword,
     private readonly throttle: SignInThrottle,
   ) {}
 
@@ -31,20 +32,8 @@ export class AuthController {
   @Post('login')
   @Public()
   @HttpCode(200)
-  async login(
-    @Body() body: LoginDto,
-    @Ip() address: string,
-    @Res({ passthrough: true }) response: Response,
-  ): Promise<SignedIn> {
-    const takeBack = this.beginAttempt(body.email, address, response);
-    try {
-      const signedIn = await this.accounts.login(body.email, body.password);
-      takeBack();
-      return signedIn;
-    } catch (error) {
-      if (!(error instanceof WrongCredentialsError)) takeBack();
-      throw error;
-    }
+  login(@Body() body: LoginDto, @Ip() address: string): Promise<SignedIn> {
+    return this.attempt(body.email, address, () => this.accounts.login(body.email, body.password));
   }
 
   /** Needs what every role has. */
@@ -60,11 +49,29 @@ export class AuthController {
     };
   }
 
-  private beginAttempt(email: string, address: string, response: Response): () => void {
+  /** Ends every token of the user, and gives a new one. A stolen token guesses passwords no faster than nobody does. */
+  @Patch('me')
+  @Authorize('read', 'Pipeline')
+  changePassword(
+    @CurrentPrincipal() principal: Principal,
+    @Body() body: OwnPasswordDto,
+    @Ip() address: string,
+  ): Promise<SignedIn> {
+    return this.attempt(principal.name, address, () =>
+      this.ownPassword.change(principal, body.current_password, body.new_password),
+    );
+  }
+
+  /** Counts what fails for a wrong password, and nothing else. */
+  private async attempt(email: string, address: string, signIn: () => Promise<SignedIn>): Promise<SignedIn> {
+    const takeBack = this.throttle.begin(normalEmail(email), address);
     try {
-      return this.throttle.begin(normalEmail(email), address);
+      const signedIn = await signIn();
+      takeBack();
+      return signedIn;
     } catch (error) {
-      if (error instanceof TooManyAttemptsError) response.setHeader('Retry-After', error.retryAfterSeconds);
+      const isWrong = error instanceof WrongCredentialsError || error instanceof WrongPasswordError;
+      if (!isWrong) takeBack();
       throw error;
     }
   }

@@ -14,7 +14,9 @@ export class AuthGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Request & PrincipalRequest>();
     const token = bearerToken(request.headers.authorization);
-    if (token) request.principal = await this.accounts.principalOf(token);
+    if (!token) return true;
+    request.principal = await this.accounts.principalOf(token);
+    request.isStillSignedIn = async () => (await this.accounts.principalOf(token)) !== undefined;
     return true;
   }
 }

@@ -108,7 +108,12 @@ export class Users {
 }
 
 /** A user as the audit log shows one; of a new password only that there is one. */
-function watched(em: EntityManager, tenantId: string, id: string, newHash: string | null = null): Watched {
+export function watched(
+  em: EntityManager,
+  tenantId: string,
+  id: string,
+  newHash: string | null = null,
+): Watched {
   let looks = 0;
   const view = async (): Promise<object | undefined> => {
     const [user] = await em.query<{ email: string; role: Role }[]>(ONE, [tenantId, id]);

@@ -95,6 +95,19 @@ describe('readConfig', () => {
     expect(readConfig({ AI_DEFAULT_FIELD_BUDGET_CENTS: '0' }).ai.defaultFieldBudgetCents).toBe(0);
   });
 
+  it('throttles nobody below 100 requests a second, and a tenant no sooner than a principal', () => {
+    const { throttle } = readConfig({});
+    expect(throttle).toEqual({
+      principalPerSecond: 500,
+      tenantPerSecond: 1000,
+      addressPerSecond: 50,
+      windowSeconds: 10,
+    });
+    expect(problemsOf({ THROTTLE_PRINCIPAL_PER_SECOND: '300', THROTTLE_TENANT_PER_SECOND: '200' })).toEqual([
+      expect.stringMatching(/^THROTTLE_TENANT_PER_SECOND is "200" but must be at least .* 300\.$/),
+    ]);
+  });
+
   it('seeds no demo into a database of its own unless told to', () => {
     expect(readConfig(split).demo).toBe(false);
     expect(readConfig({ DEMO: '0' }).demo).toBe(false);
@@ -115,6 +128,10 @@ describe('readConfig', () => {
     ['OPENAI_MAX_CONCURRENCY', '0'],
     ['ANTHROPIC_MAX_CONCURRENCY', '2.5'],
     ['SIMULATOR_MAX_CONCURRENCY', 'many'],
+    ['THROTTLE_PRINCIPAL_PER_SECOND', '99'],
+    ['THROTTLE_TENANT_PER_SECOND', '99'],
+    ['THROTTLE_ADDRESS_PER_SECOND', '0'],
+    ['THROTTLE_WINDOW_SECONDS', '61'],
     ['AI_LEDGER_RETENTION_MONTHS', '0'],
     ['AI_DEFAULT_FIELD_BUDGET_CENTS', '-1'],
     ['AI_DEFAULT_FIELD_BUDGET_CENTS', '0.00000001'],

@@ -46,7 +46,19 @@ export interface Config {
   logLevel: LogLevel;
   /** What scrapers of `/metrics` must send; unset: anybody may read them. */
   metricsToken?: string;
+  throttle: Readonly<ThrottleConfig>;
   ai: Readonly<AiConfig>;
+}
+
+/** How many requests are let through, as averages over a window. */
+export interface ThrottleConfig {
+  /** Of each principal; at least 100, which the contract promises. */
+  principalPerSecond: number;
+  /** Of all principals of a tenant together. */
+  tenantPerSecond: number;
+  /** Of each network address, where nobody is signed in. */
+  addressPerSecond: number;
+  windowSeconds: number;
 }
 
 export interface AiConfig {
@@ -77,6 +89,8 @@ export interface AiConfig {
 
 /** The most that a tenant may set, too. */
 const MAX_BUDGET_CENTS = 100_000_000_000;
+/** Requests of one principal that are never too many. */
+const LEAST_PER_SECOND = 100;
 const CONCURRENCY = { min: 1, max: 100_000 };
 
 /**
@@ -106,6 +120,7 @@ export function readConfig(env: Env): Config {
     demo: read.flag('DEMO', read.text('DATABASE_URL') === undefined),
     logLevel: read.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     metricsToken: read.text('METRICS_TOKEN'),
+    throttle: throttleConfig(read),
     ai: aiConfig(read),
   };
   checkTogether(read, config.role);
@@ -145,6 +160,22 @@ function allowlist(read: EnvReader): readonly string[] {
     read.refuse('PROVIDER_URL_ALLOWLIST', entry, 'each entry must be like https://llm.example.com/v1');
   }
   return Object.freeze(entries);
+}
+
+function throttleConfig(read: EnvReader): Readonly<ThrottleConfig> {
+  const perSecond = (name: string, min: number, fallback: number) =>
+    read.integer(name, { min, max: 1_000_000, fallback });
+  const config = Object.freeze({
+    principalPerSecond: perSecond('THROTTLE_PRINCIPAL_PER_SECOND', LEAST_PER_SECOND, 500),
+    tenantPerSecond: perSecond('THROTTLE_TENANT_PER_SECOND', LEAST_PER_SECOND, 1000),
+    addressPerSecond: perSecond('THROTTLE_ADDRESS_PER_SECOND', 1, 50),
+    windowSeconds: read.integer('THROTTLE_WINDOW_SECONDS', { min: 1, max: 60, fallback: 10 }),
+  });
+  if (config.tenantPerSecond < config.principalPerSecond) {
+    const remedy = `must be at least THROTTLE_PRINCIPAL_PER_SECOND, which is ${config.principalPerSecond}`;
+    read.refuse('THROTTLE_TENANT_PER_SECOND', String(config.tenantPerSecond), remedy);
+  }
+  return config;
 }
 
 function aiConfig(read: EnvReader): Readonly<AiConfig> {

@@ -63,6 +63,15 @@ describe('jobs that a budget had blocked', () => {
     expect(stage.simulator.requests()).toHaveLength(2);
     expect(await put('tenant/self', hold * 100)).toMatchObject({ blocked_jobs: 0 });
     expect(await retry('tenant/self')).toMatchObject({ retried: 0 });
+    const { items } = await api.get('/audit-log?subject=Budget&action=retry_blocked');
+    expect(items).toEqual([
+      expect.objectContaining({
+        actor_id: api.userId,
+        subject_id: 'tenant/self',
+        before: null,
+        after: { retried: 2 },
+      }),
+    ]);
   });
 
   it('are those of that budget: of a field, of a user, and no others', async () => {

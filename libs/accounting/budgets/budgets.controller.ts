@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Post, Put } from '@nestjs/common';
-import { Authorize, CurrentPrincipal } from '#libs/access';
+import { AuditLog, Authorize, CurrentPrincipal } from '#libs/access';
 import { centsToNano, InvalidInputError, NotFoundError } from '#libs/common';
 import { PIPELINE_SCHEMAS, SERVICE_PRINCIPAL_ID, type PipelineSchemas, type Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
@@ -20,6 +20,7 @@ export class BudgetsController {
   constructor(
     private readonly tenants: TenantTransactions,
     private readonly budgets: Budgets,
+    private readonly audit: AuditLog,
     @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
     @Inject(BLOCKED_JOBS) private readonly blocked: BlockedJobs,
   ) {}
@@ -57,14 +58,26 @@ export class BudgetsController {
   @HttpCode(200)
   @Authorize('configure', 'Budget')
   retryBlocked(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('scope') scopeName: string,
     @Param('scopeId') scopeId: string,
   ): Promise<RetriedBlocked> {
     const scope = checkScope(scopeName, scopeId);
+    const { tenantId } = principal;
     return this.tenants.transaction(tenantId, async (em) => {
       await requireSubject(em, this.schemas, tenantId, scope, scopeId);
-      return this.blocked.retry(em, tenantId, { scope, scopeId });
+      const result = await this.blocked.retry(em, tenantId, { scope, scopeId });
+      if (result.retried > 0) {
+        const after = { retried: result.retried };
+        const change = {
+          action: 'retry_blocked',
+          subject: 'Budget',
+          subjectId: `${scope}/${scopeId}`,
+          after,
+        };
+        await this.audit.record(em, principal, change);
+      }
+      return result;
     });
   }
 

@@ -31,6 +31,7 @@ const BLOCKING = new Set([
   'model_stopped',
   'provider_key_missing',
   'global_key_forbidden',
+  'base_url_not_allowed',
   'provider_authentication',
   'provider_permission',
   'provider_quota',

@@ -1,6 +1,6 @@
 import { Anthropic } from '@anthropic-ai/sdk';
 import { ProviderLine } from '../http/provider-line.js';
-import { SDK_OPTIONS } from '../http/sdk-clients.js';
+import { SDK_OPTIONS, type ClientOptions } from '../http/sdk-clients.js';
 import type {
   LlmAnswer,
   LlmCredentials,
@@ -69,9 +69,10 @@ export class AnthropicProvider implements LlmProvider {
 }
 
 /** Names every option that the SDK would otherwise take from the environment. */
-function createClient(baseUrl: string, apiKey: string): Anthropic {
+function createClient({ baseUrl, apiKey, fetch }: ClientOptions): Anthropic {
   return new Anthropic({
     ...SDK_OPTIONS,
+    fetch,
     apiKey,
     // The client adds the version to the path; addresses given as OpenAI's are, with it, mean the same.
     baseURL: baseUrl.replace(/\/v1\/?$/, ''),

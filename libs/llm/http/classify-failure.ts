@@ -1,4 +1,5 @@
 import { LlmError, type LlmErrorFacts, type LlmErrorKind } from '../llm-error.js';
+import { REFUSED_ADDRESS } from './guarded-send.js';
 import { HttpFailure, TransportFailure } from './provider-fetch.js';
 import { redact } from './redact.js';
 import { retryAfterMs } from './retry-after.js';
@@ -45,6 +46,10 @@ function endedError(endedBy: 'timeout' | 'abort', { label, timeoutMs }: FailedCa
 
 function transportError({ code, neverLeft }: TransportFailure, call: FailedCall): LlmError {
   const { label } = call;
+  if (code === REFUSED_ADDRESS) {
+    const message = `The base_url of ${label} leads to an address of a private network now: set another one, or ask the operator to name that address in PROVIDER_URL_ALLOWLIST.`;
+    return new LlmError('invalid_request', message, { billing: 'none' });
+  }
   if (neverLeft) {
     const message = `${label} could not be reached (${code}): check base_url and the network of this server.`;
     return new LlmError('connection', message, { billing: 'none' });

@@ -40,25 +40,30 @@ export class HttpFailure extends Error {
   }
 }
 
+/** What `fetch` does, as far as it is used here. */
+export type Send = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
 /**
- * The `fetch` given to the SDKs. It reads the whole answer, so that a deadline covers the body too, bounds its
+ * The `fetch` given to the SDKs, over one that sends. It reads the whole answer, so that a deadline covers the body too, bounds its
  * size, follows no redirects (they would lead around the allow list), and fails with one of the two classes
  * above, which the SDKs hand on as the `cause` of their connection error.
  *
- * @throws TransportFailure | HttpFailure
+ * @returns a function that throws TransportFailure or HttpFailure, and nothing else.
  */
-export async function providerFetch(url: string | URL | Request, init: RequestInit = {}): Promise<Response> {
-  const { response, body } = await exchange(url, init);
-  if (!response.ok) throw new HttpFailure(response.status, response.headers, body);
-  return new Response(response.status === 204 ? null : body, {
-    status: response.status,
-    headers: response.headers,
-  });
+export function providerFetch(send: Send = fetch): Send {
+  return async (url, init = {}) => {
+    const { response, body } = await exchange(send, url, init);
+    if (!response.ok) throw new HttpFailure(response.status, response.headers, body);
+    return new Response(response.status === 204 ? null : body, {
+      status: response.status,
+      headers: response.headers,
+    });
+  };
 }
 
-async function exchange(url: string | URL | Request, init: RequestInit) {
+async function exchange(send: Send, url: string | URL | Request, init: RequestInit) {
   try {
-    const response = await fetch(url, { ...init, headers: sentHeaders(init.headers), redirect: 'manual' });
+    const response = await send(url, { ...init, headers: sentHeaders(init.headers), redirect: 'manual' });
     return { response, body: await readBody(response) };
   } catch (error) {
     throw error instanceof TransportFailure ? error : transportFailure(error);

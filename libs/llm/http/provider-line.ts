@@ -3,7 +3,7 @@ import type { LlmAnswer, LlmCredentials, LlmRequest } from '../llm-provider.js';
 import { classifyFailure, requestIdOf, type FailedCall } from './classify-failure.js';
 import { openDeadline } from './deadline.js';
 import { redact } from './redact.js';
-import { SdkClients, type SdkClient } from './sdk-clients.js';
+import { SdkClients, type ClientOf, type ClientOptions, type SdkClient } from './sdk-clients.js';
 
 export interface ProviderLineOptions {
   /** The provider's name in configurations. */
@@ -17,12 +17,13 @@ export interface ProviderLineOptions {
   /** Whether a base URL is the provider's own: then its host is not worth a mention. */
   isOwn(baseUrl: string): boolean;
   /** Makes a client of the official SDK, with `SDK_OPTIONS`. */
-  createClient(baseUrl: string, apiKey: string): SdkClient;
+  createClient(options: ClientOptions): SdkClient;
 }
 
 /** A place to call, with what must not show up in a message about it. */
 export interface Destination {
   baseUrl: string;
+  mayConnect: ClientOf['mayConnect'];
   call: Omit<FailedCall, 'endedBy'>;
 }
 
@@ -43,7 +44,7 @@ export class ProviderLine {
   private readonly clients: SdkClients;
 
   constructor(private readonly options: ProviderLineOptions) {
-    this.clients = new SdkClients((baseUrl, apiKey) => options.createClient(baseUrl, apiKey));
+    this.clients = new SdkClients((of) => options.createClient(of));
   }
 
   /** @throws LlmError for credentials that could not be sent, in words that do not quote them. */
@@ -61,12 +62,12 @@ export class ProviderLine {
       apiKey: credentials.apiKey,
       sent,
     };
-    return { baseUrl, call };
+    return { baseUrl, mayConnect: credentials.mayConnect, call };
   }
 
   /** Makes one request: a POST where there is a body. @throws LlmError and nothing else. */
   async send(
-    { baseUrl, call }: Destination,
+    { baseUrl, mayConnect, call }: Destination,
     path: string,
     { body, signal }: { body?: object; signal?: AbortSignal } = {},
   ): Promise<{ text: string; requestId: string | undefined }> {
@@ -77,7 +78,7 @@ export class ProviderLine {
     }
     const deadline = openDeadline(call.timeoutMs, signal);
     try {
-      const client = this.clients.get(baseUrl, call.apiKey);
+      const client = this.clients.get({ baseUrl, apiKey: call.apiKey, mayConnect });
       const options = { body, signal: deadline.signal };
       const response = await (body ? client.post(path, options) : client.get(path, options)).asResponse();
       return { text: await response.text(), requestId: requestIdOf(response.headers) };

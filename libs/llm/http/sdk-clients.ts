@@ -1,6 +1,8 @@
 import { hashOf } from '#libs/common';
 import { LRUCache } from 'lru-cache';
-import { providerFetch } from './provider-fetch.js';
+import type { ConnectPolicy } from '../base-url-policy.js';
+import { guardedSend } from './guarded-send.js';
+import { providerFetch, type Send } from './provider-fetch.js';
 
 const MOST_CLIENTS = 500;
 /** The deadline of each call is ours; the SDKs' own ends before the body is read. */
@@ -22,20 +24,36 @@ export const SDK_OPTIONS = {
   logLevel: 'off',
   maxRetries: 0,
   timeout: NO_TIMEOUT_MS,
-  fetch: providerFetch,
 } as const;
+
+/** What a client of the official SDK is made from, besides {@link SDK_OPTIONS}. */
+export interface ClientOptions {
+  baseUrl: string;
+  apiKey: string;
+  fetch: Send;
+}
+
+/** Where and as whom to call. */
+export interface ClientOf {
+  baseUrl: string;
+  apiKey: string;
+  /** Where connections may go; unset: anywhere. */
+  mayConnect?: ConnectPolicy;
+}
 
 /** SDK clients, one per base URL and key, the least recently used dropped first. Connections are shared by all. */
 export class SdkClients {
   private readonly clients = new LRUCache<string, SdkClient>({ max: MOST_CLIENTS });
+  private readonly open = providerFetch();
 
-  constructor(private readonly create: (baseUrl: string, apiKey: string) => SdkClient) {}
+  constructor(private readonly create: (options: ClientOptions) => SdkClient) {}
 
-  get(baseUrl: string, apiKey: string): SdkClient {
-    const key = hashOf([baseUrl, apiKey]);
+  get({ baseUrl, apiKey, mayConnect }: ClientOf): SdkClient {
+    const key = hashOf([baseUrl, apiKey, mayConnect !== undefined]);
     const known = this.clients.get(key);
     if (known) return known;
-    const client = this.create(baseUrl, apiKey);
+    const fetch = mayConnect ? providerFetch(guardedSend(mayConnect)) : this.open;
+    const client = this.create({ baseUrl, apiKey, fetch });
     this.clients.set(key, client);
     return client;
   }

@@ -1,11 +1,9 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditLog, type Watched } from '#libs/access';
 import { InvalidInputError } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { afterCommit, SecretBox } from '#libs/tenants';
-import { checkBaseUrl } from '../base-url-policy.js';
-import { LLM_OPTIONS, type LlmOptions } from '../llm.options.js';
 import { KeyBreakers } from './key-breakers.js';
 import { KeyChanges } from './key-changes.js';
 import { purposeOf } from './key-owner.js';
@@ -54,7 +52,6 @@ export class OwnKeys {
     private readonly breakers: KeyBreakers,
     private readonly changes: KeyChanges,
     private readonly audit: AuditLog,
-    @Inject(LLM_OPTIONS) private readonly options: LlmOptions,
   ) {}
 
   async list(em: EntityManager, tenantId: string): Promise<ProviderKeyView[]> {
@@ -65,7 +62,7 @@ export class OwnKeys {
     return rows.map(toView);
   }
 
-  /** @throws InvalidInputError when the key is no key or the base URL is not allowed. */
+  /** Its base URL has been checked by `TenantUrls`. @throws InvalidInputError when the key is no key. */
   async put(
     em: EntityManager,
     principal: Principal,
@@ -74,7 +71,6 @@ export class OwnKeys {
   ): Promise<ProviderKeyView> {
     const { tenantId } = principal;
     const apiKey = checkKey(given);
-    if (baseUrl) checkBaseUrl(baseUrl, { allowlist: [...this.options.urlAllowlist] });
     const { keyId, sealed } = this.secrets.seal(tenantId, purposeOf(provider), apiKey);
     const shown = [apiKey.slice(-4), baseUrl ?? null, maxConcurrency ?? null];
     let isSame = false;

@@ -11,6 +11,7 @@ import type { KeySource } from './key-owner.js';
 import { PutProviderKeyDto } from './provider-key.dto.js';
 import { OwnKeys, type ProviderKeyView } from './own-keys.js';
 import { ProviderKeys } from './provider-keys.js';
+import { TenantUrls } from './tenant-urls.js';
 
 /** What the test of a key found. */
 interface KeyTest {
@@ -36,6 +37,7 @@ export class ProviderKeysController {
     private readonly keys: ProviderKeys,
     private readonly registry: ProviderRegistry,
     private readonly breakers: KeyBreakers,
+    private readonly urls: TenantUrls,
   ) {}
 
   @Get()
@@ -63,6 +65,7 @@ export class ProviderKeysController {
     @Body() body: PutProviderKeyDto,
   ): Promise<ProviderKeyView> {
     const { name } = this.registry.byName(provider);
+    if (body.base_url) await this.urls.check(body.base_url);
     return this.tenants.transaction(principal.tenantId, (em) =>
       this.own.put(em, principal, name, {
         apiKey: body.api_key,

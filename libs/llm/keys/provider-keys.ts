@@ -13,6 +13,7 @@ import { LLM_OPTIONS, type LlmOptions } from '../llm.options.js';
 import type { LlmCredentials } from '../llm-provider.js';
 import { KeyBreakers, type KeyRef, type OpenBreaker } from './key-breakers.js';
 import { KeyChanges } from './key-changes.js';
+import { TenantUrls } from './tenant-urls.js';
 import { keyId, ownerOf, purposeOf, type KeySource } from './key-owner.js';
 
 /** A key that is ready to use. */
@@ -76,6 +77,7 @@ export class ProviderKeys {
     private readonly breakers: KeyBreakers,
     changes: KeyChanges,
     private readonly settings: TenantSettingsStore,
+    private readonly urls: TenantUrls,
     @Inject(LLM_OPTIONS) private readonly options: LlmOptions,
   ) {
     const clear = () => {
@@ -91,7 +93,7 @@ export class ProviderKeys {
    * ago where another process changed it.
    *
    * @throws FieldsmithError `global_key_forbidden`, 422, where only the host's key is left and the tenant's settings forbid
-   * it; `secret_unreadable`.
+   * it; `base_url_not_allowed`, 422, where the operator's list is another one since; `secret_unreadable`.
    */
   async resolve(em: EntityManager, tenantId: string, provider: string): Promise<ResolvedKey | undefined> {
     const row = await this.recentRow(em, tenantId, provider);
@@ -164,7 +166,8 @@ export class ProviderKeys {
     secret: SealedSecret,
   ): FoundKey {
     const apiKey = this.secrets.open(tenantId, purposeOf(provider), secret);
-    const credentials = { apiKey, baseUrl: baseUrl ?? undefined };
+    if (baseUrl !== null) this.urls.requireListed(baseUrl);
+    const credentials = baseUrl === null ? { apiKey } : { apiKey, baseUrl, mayConnect: this.urls.mayConnect };
     return { credentials, source: 'tenant', maxConcurrency: most ?? undefined };
   }
 

@@ -1,6 +1,6 @@
 import { OpenAI } from 'openai';
 import { ProviderLine } from '../http/provider-line.js';
-import { SDK_OPTIONS } from '../http/sdk-clients.js';
+import { SDK_OPTIONS, type ClientOptions } from '../http/sdk-clients.js';
 import type {
   LlmAnswer,
   LlmCredentials,
@@ -95,9 +95,10 @@ function hasTools(request: LlmRequest): request is ToolRequest {
 }
 
 /** Names every option that the SDK would otherwise take from the environment. */
-function createClient(baseURL: string, apiKey: string): OpenAI {
+function createClient({ baseUrl: baseURL, apiKey, fetch }: ClientOptions): OpenAI {
   return new OpenAI({
     ...SDK_OPTIONS,
+    fetch,
     apiKey,
     baseURL,
     adminAPIKey: null,

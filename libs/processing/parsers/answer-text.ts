@@ -5,7 +5,8 @@ export const MAX_ANSWER_BYTES = 1_048_576;
 
 /** What Postgres can hold neither as text nor in JSON: NUL and halves of surrogate pairs. */
 const UNSTORABLE = /\0|\p{Surrogate}/u;
-const FENCE = /^(`{3,}|~{3,})([^`]*)$/;
+/** No fewer tildes than there are: each number of them would be tried against all that follows. */
+const FENCE = /^(`{3,}|~{3,}(?!~))([^`]*)$/;
 
 /**
  * The answer without the white space around it, within the bounds that every output type shares.

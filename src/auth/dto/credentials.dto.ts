@@ -40,6 +40,17 @@ export class LoginDto {
   password!: string;
 }
 
+export class OwnPasswordDto {
+  @IsString()
+  @MaxLength(200)
+  current_password!: string;
+
+  @IsString()
+  @MinLength(8)
+  @MaxLength(200)
+  new_password!: string;
+}
+
 export class RegisterDto {
   @trimmed
   @IsNotEmpty()
