@@ -1,6 +1,6 @@
 import { Body, Controller, Get, HttpCode, Ip, Post, Res } from '@nestjs/common';
 import type { Response } from 'express';
-import { abilitiesOf, Authorize, CurrentPrincipal, Public, type Rule } from '#libs/access';
+import { Authorize, CurrentPrincipal, Public, rulesFor, type Rule } from '#libs/access';
 import type { Principal } from '#libs/host';
 import { Accounts, WrongCredentialsError, type SignedIn } from './accounts.js';
 import { LoginDto, RegisterDto } from './dto/credentials.dto.js';
@@ -56,7 +56,7 @@ export class AuthController {
       principal: { id: principal.id, tenant_id: principal.tenantId, name: principal.name },
       tenant: { id: principal.tenantId, name: tenantName },
       role: principal.roles[0],
-      abilities: abilitiesOf(principal),
+      abilities: rulesFor(principal),
     };
   }
 
