@@ -62,7 +62,10 @@ export class BudgetsController {
     @Param('scopeId') scopeId: string,
   ): Promise<RetriedBlocked> {
     const scope = checkScope(scopeName, scopeId);
-    return this.tenants.transaction(tenantId, (em) => this.blocked.retry(em, tenantId, { scope, scopeId }));
+    return this.tenants.transaction(tenantId, async (em) => {
+      await requireSubject(em, this.schemas, tenantId, scope, scopeId);
+      return this.blocked.retry(em, tenantId, { scope, scopeId });
+    });
   }
 
   @Delete(':scope/:scopeId')
