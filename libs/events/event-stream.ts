@@ -42,8 +42,15 @@ export class EventStream implements BeforeApplicationShutdown {
   /**
    * Streams until the target closes: first what happened after `lastEventId`, or a `resync` where that event is unknown
    * or no longer kept (the client then loads what it shows anew), then whatever happens.
+   *
+   * @param hears whether events of a type are for this reader; default: all are.
    */
-  async open(tenantId: string, target: StreamTarget, lastEventId?: string): Promise<void> {
+  async open(
+    tenantId: string,
+    target: StreamTarget,
+    lastEventId?: string,
+    hears: (type: string) => boolean = () => true,
+  ): Promise<void> {
     const open: { reader?: Reader; closed: boolean } = { closed: false };
     // Before anything is awaited: a client may be gone by then.
     target.on('close', () => {
@@ -54,7 +61,7 @@ export class EventStream implements BeforeApplicationShutdown {
     const cursor = found ?? (await this.log.end(tenantId));
     if (open.closed) return;
     target.write(lastEventId && !found ? 'event: resync\ndata: {}\n\n' : ': connected\n\n');
-    const reader = new Reader(this.log, tenantId, target, cursor);
+    const reader = new Reader(this.log, tenantId, target, cursor, hears);
     open.reader = reader;
     this.readers.add(reader);
     reader.follow(this.wakeups);
@@ -86,6 +93,7 @@ class Reader {
     private readonly tenantId: string,
     private readonly target: StreamTarget,
     private cursor: Cursor,
+    private readonly hears: (type: string) => boolean,
   ) {}
 
   /** Looks whenever the tenant is woken, and now. */
@@ -140,6 +148,7 @@ class Reader {
   private send(event: LoggedEvent): void {
     const [xid = '0', seq = '0'] = event.id.split('-');
     this.cursor = { xid, seq };
+    if (!this.hears(event.type)) return;
     this.target.write(`id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event.payload)}\n\n`);
   }
 }
