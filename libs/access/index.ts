@@ -9,6 +9,7 @@ export { ROLES, rulesFor, type Ability, type Action, type Role, type Rule, type 
 export {
   fieldSight,
   FULL_SIGHT,
+  seesEverything,
   unseenFields,
   type FieldSight,
   type GuardedField,

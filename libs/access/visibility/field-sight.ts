@@ -24,9 +24,14 @@ const SEES_ALL = 'owner';
 const NOTHING: ReadonlySet<string> = new Set();
 export const FULL_SIGHT: FieldSight = { unseen: NOTHING, hidden: NOTHING, opaque: NOTHING };
 
+/** Whether these roles see every field of every pipeline. */
+export function seesEverything(roles: readonly string[]): boolean {
+  return roles.includes(SEES_ALL);
+}
+
 /** The fields whose own `visible_to` names none of these roles; the owner's roles leave none out. */
 export function unseenFields(fields: readonly GuardedField[], roles: readonly string[]): ReadonlySet<string> {
-  if (roles.includes(SEES_ALL)) return NOTHING;
+  if (seesEverything(roles)) return NOTHING;
   const unseen = fields.filter(
     ({ visibleTo }) => visibleTo && !visibleTo.some((role) => roles.includes(role)),
   );

@@ -1,4 +1,4 @@
-import { fieldSight, unseenFields, type FieldSight } from '#libs/access';
+import { fieldSight, FULL_SIGHT, unseenFields, type FieldSight } from '#libs/access';
 import type { Json } from '#libs/common';
 import type { CompiledPipeline } from '../config/compile-pipeline.js';
 import type { AiValueView, ValueFacts } from '../values/value-views.js';
@@ -25,7 +25,7 @@ export function recordSight(
   roles: readonly string[],
   valueOf: (slug: string) => MadeValue | undefined,
 ): FieldSight {
-  if (unseenFields(compiled.pipeline.fields, roles).size === 0) return pipelineSight(compiled, roles);
+  if (unseenFields(compiled.pipeline.fields, roles).size === 0) return FULL_SIGHT;
   const made = readsOf(compiled);
   for (const { slug } of compiled.pipeline.fields) {
     const value = valueOf(slug);
