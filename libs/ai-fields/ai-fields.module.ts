@@ -18,7 +18,9 @@ import { RunRecords } from './runs/run-records.js';
 import { RunResumer } from './runs/run-resumer.js';
 import { ValueActions } from './values/value-actions.js';
 import { AiValueEdits } from './values/value-edits.js';
+import { ValueFinder } from './values/value-finder.js';
 import { AiValueViews } from './values/value-views.js';
+import { ValueSight } from './visibility/value-sight.js';
 import { WorkflowController } from './workflow/workflow.controller.js';
 import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
 
@@ -43,9 +45,11 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     RunRecords,
     RunResumer,
     ValueActions,
+    ValueFinder,
+    ValueSight,
     WorkflowNodeProcess,
   ],
-  exports: [AiFieldConfigs, AiValueViews, GenerationRuns, RecordChangeListener, ValueActions],
+  exports: [AiFieldConfigs, AiValueViews, GenerationRuns, RecordChangeListener, ValueActions, ValueSight],
 })
 export class AiFieldsModule implements OnModuleInit {
   constructor(

@@ -7,3 +7,5 @@ export type { RunRequest, RunScope } from './runs/run-request.js';
 export { ValueActions } from './values/value-actions.js';
 export { AiValueViews, showValues, type AiValueView, type ValueFacts } from './values/value-views.js';
 export { subjectOf } from './generation/subject.js';
+export { shownRecord, sightOfFacts } from './visibility/record-sight.js';
+export { ValueSight } from './visibility/value-sight.js';

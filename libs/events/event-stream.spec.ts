@@ -104,7 +104,7 @@ describe('EventStream', () => {
       return Promise.resolve(answers.shift()!);
     };
     const began = performance.now();
-    const opening = stream.open('acme', screen, undefined, isWelcome);
+    const opening = stream.open('acme', screen, undefined, { isWelcome });
     log.ends[0]!(START);
     await opening;
     const happen = async (seq: number): Promise<void> => {

@@ -20,6 +20,13 @@ const PAGE = 500;
 /** For how long somebody who was welcome counts as welcome. */
 const WELCOME_MS = 1_000;
 
+/** Who reads a stream; by default somebody who stays welcome and hears everything. */
+export interface StreamReader {
+  isWelcome?: () => Promise<boolean>;
+  /** Whether events of a type are for this reader. */
+  hears?: (type: string) => boolean;
+}
+
 /** Sends the events of a tenant to open screens as server-sent events. */
 @Injectable()
 export class EventStream implements BeforeApplicationShutdown {
@@ -45,13 +52,13 @@ export class EventStream implements BeforeApplicationShutdown {
    * Streams until the target closes: first what happened after `lastEventId`, or a `resync` where that event is unknown
    * or no longer kept (the client then loads what it shows anew), then whatever happens.
    *
-   * @param isWelcome asked again and again, at most once a second, and before anything is told; ends the stream.
+   * @param who reads: whether it is welcome is asked again and again, at most once a second, and before anything is told.
    */
   async open(
     tenantId: string,
     target: StreamTarget,
     lastEventId?: string,
-    isWelcome?: () => Promise<boolean>,
+    who: StreamReader = {},
   ): Promise<void> {
     const open: { reader?: Reader; closed: boolean } = { closed: false };
     // Before anything is awaited: a client may be gone by then.
@@ -63,7 +70,7 @@ export class EventStream implements BeforeApplicationShutdown {
     const cursor = found ?? (await this.log.end(tenantId));
     if (open.closed) return;
     target.write(lastEventId && !found ? 'event: resync\ndata: {}\n\n' : ': connected\n\n');
-    const reader = new Reader(this.log, tenantId, target, cursor, isWelcome);
+    const reader = new Reader(this.log, tenantId, target, cursor, who);
     open.reader = reader;
     this.readers.add(reader);
     reader.follow(this.wakeups);
@@ -96,7 +103,7 @@ class Reader {
     private readonly tenantId: string,
     private readonly target: StreamTarget,
     private cursor: Cursor,
-    private readonly isWelcome: () => Promise<boolean> = () => Promise.resolve(true),
+    private readonly who: StreamReader,
   ) {}
 
   /** Looks whenever the tenant is woken, and now. */
@@ -140,7 +147,7 @@ class Reader {
 
   private async endUnlessWelcome(): Promise<void> {
     const asked = performance.now();
-    if (!(await this.isWelcome())) this.finish();
+    if (this.who.isWelcome && !(await this.who.isWelcome())) this.finish();
     this.welcomeUntil = asked + WELCOME_MS;
   }
 
@@ -159,6 +166,7 @@ class Reader {
   private send(event: LoggedEvent): void {
     const [xid = '0', seq = '0'] = event.id.split('-');
     this.cursor = { xid, seq };
+    if (this.who.hears && !this.who.hears(event.type)) return;
     this.target.write(`id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event.payload)}\n\n`);
   }
 }

@@ -1,8 +1,15 @@
 import { Controller, Get, Headers, Req, Res } from '@nestjs/common';
 import type { Response } from 'express';
-import { Authorize, CurrentPrincipal, type PrincipalRequest } from '#libs/access';
+import { abilityOf, Authorize, CurrentPrincipal, type PrincipalRequest, type Subject } from '#libs/access';
 import type { Principal } from '#libs/host';
 import { EventStream } from '#libs/events';
+
+/** What somebody must be able to read to be told of it; of all else everybody is told who may read events. */
+const SUBJECTS: Readonly<Record<string, Subject>> = {
+  'budget.alert': 'Budget',
+  'budget.drift': 'Budget',
+  'provider_key.changed': 'ProviderKey',
+};
 
 /** `GET /events`: server-sent events of the caller's tenant. */
 @Controller('events')
@@ -23,6 +30,8 @@ export class EventsController {
       connection: 'keep-alive',
       'x-accel-buffering': 'no',
     });
-    await this.stream.open(principal.tenantId, response, lastEventId, isStillSignedIn);
+    const ability = abilityOf(principal);
+    const hears = (type: string): boolean => ability.can('read', SUBJECTS[type] ?? 'Event');
+    await this.stream.open(principal.tenantId, response, lastEventId, { hears, isWelcome: isStillSignedIn });
   }
 }

@@ -39,6 +39,11 @@ export interface HostField {
   options?: FieldOptions;
   /** A sensitive field never reaches a prompt or anything kept. */
   sensitive?: boolean;
+  /**
+   * The roles of principals that see its values; absent or null for all, and an `owner` sees them whatever stands here.
+   * AI values made from it are hidden with it, unless their own field has a list. Prompts read it all the same.
+   */
+  visibleTo?: readonly string[] | null;
 }
 
 export interface HostPipeline {

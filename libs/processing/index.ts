@@ -26,7 +26,9 @@ export {
   JobDiscarded,
   JobSkipped,
   type AiProcess,
+  type Concealed,
   type PromptedCall,
+  type ShownJob,
   type StoredResult,
 } from './pipeline/ai-process.js';
 export { JobAnswerer, type AnsweredJob, type AttemptCalls } from './pipeline/answer-job.js';

@@ -1,5 +1,5 @@
 import { Body, Controller, Get, HttpCode, Ip, Patch, Post } from '@nestjs/common';
-import { abilitiesOf, Authorize, CurrentPrincipal, Public, type Rule } from '#libs/access';
+import { Authorize, CurrentPrincipal, Public, rulesFor, type Rule } from '#libs/access';
 import type { Principal } from '#libs/host';
 import { Accounts, WrongCredentialsError, type SignedIn } from './accounts.js';
 import { LoginDto, OwnPasswordDto, RegisterDto } from './dto/credentials.dto.js';
@@ -45,7 +45,7 @@ export class AuthController {
       principal: { id: principal.id, tenant_id: principal.tenantId, name: principal.name },
       tenant: { id: principal.tenantId, name: tenantName },
       role: principal.roles[0],
-      abilities: abilitiesOf(principal),
+      abilities: rulesFor(principal),
     };
   }
 

@@ -12,6 +12,7 @@ import { ProviderKeys1700000011000 } from '../../migrations/1700000011000-provid
 import { AuditLog1700000012000 } from '../../migrations/1700000012000-audit-log.js';
 import { BudgetAlerts1700000013000 } from '../../migrations/1700000013000-budget-alerts.js';
 import { RollUps1700000014000 } from '../../migrations/1700000014000-roll-ups.js';
+import { FieldVisibility1700000015000 } from '../../migrations/1700000015000-field-visibility.js';
 import type { MigrationClass } from './migrate.js';
 
 /** Every migration, oldest first. */
@@ -30,4 +31,5 @@ export const MIGRATIONS: MigrationClass[] = [
   AuditLog1700000012000,
   BudgetAlerts1700000013000,
   RollUps1700000014000,
+  FieldVisibility1700000015000,
 ];

@@ -104,6 +104,10 @@ describe('what the product tells of itself', () => {
     ]);
     const { fields } = contract.components.schemas['NewPipelineDto']?.properties ?? {};
     expect(fields).toMatchObject({ type: 'array', items: { $ref: '#/components/schemas/FieldDto' } });
+    expect(contract.components.schemas['FieldDto']?.properties?.['visible_to']).toMatchObject({
+      type: 'array',
+      items: { enum: ['viewer', 'editor', 'admin', 'owner'] },
+    });
     const references = JSON.stringify(contract).match(/#\/components\/schemas\/\w+/g) ?? [];
     const names = new Set(references.map((reference) => reference.split('/').at(-1)!));
     expect([...names].filter((name) => !(name in contract.components.schemas))).toEqual([]);

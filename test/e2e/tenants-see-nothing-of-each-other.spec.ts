@@ -2,6 +2,7 @@ import type { Api } from '../support/api.js';
 import { addPipeline, addSettled, ai, generate, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
 
+/** Every endpoint on its own is asked for another tenant's things in `every-endpoint-keeps-tenants-apart.spec.ts`. */
 describe('of another tenant', () => {
   let stage: Stage;
   let api: Api;
@@ -28,76 +29,6 @@ describe('of another tenant', () => {
   });
 
   afterAll(() => stage.close());
-
-  /** Everything of the tenant in the database, but for what a session of the tests adds by looking. */
-  async function stateOf(tenant: Api): Promise<unknown[]> {
-    const state: unknown[] = [];
-    for (const table of [
-      'pipelines',
-      'pipeline_fields',
-      'records',
-      'users',
-      'ai_jobs',
-      'ai_values',
-      'ai_runs',
-    ]) {
-      const sql = `SELECT t.* FROM ${table} t WHERE tenant_id = $1 ORDER BY t::text`;
-      state.push(await stage.database.sql(sql, [tenant.tenantId]));
-    }
-    return state;
-  }
-
-  it('every resource is 404, whatever is asked of it, and nothing changes', async () => {
-    const { pipeline, record, job, run, execution, user } = ids;
-    const field = { name: 'More', slug: 'more', field_type: 'text' };
-    const ai_config = { prompt: 'Hello' };
-    const requests: [string, string, unknown?][] = [
-      ['GET', `/pipelines/${pipeline}`],
-      ['PATCH', `/pipelines/${pipeline}`, { name: 'Mine' }],
-      ['DELETE', `/pipelines/${pipeline}`],
-      ['POST', `/pipelines/${pipeline}/fields`, field],
-      ['PATCH', `/pipelines/${pipeline}/fields/name`, { name: 'Mine' }],
-      ['DELETE', `/pipelines/${pipeline}/fields/summary`],
-      ['GET', `/pipelines/${pipeline}/records`],
-      ['POST', `/pipelines/${pipeline}/records`, { data: { name: 'Mine' } }],
-      ['POST', `/pipelines/${pipeline}/ai/summary/generate`, { scope: 'all' }],
-      ['POST', `/pipelines/${pipeline}/ai/summary/generate`, { scope: 'all', dry_run: true }],
-      ['GET', `/pipelines/${pipeline}/ai/states`],
-      ['GET', `/records/${record}`],
-      ['PATCH', `/records/${record}`, { data: { name: 'Mine' } }],
-      ['DELETE', `/records/${record}`],
-      ['POST', `/records/${record}/ai/summary/generate`, { force: true }],
-      ['POST', `/records/${record}/ai/summary/stop`, {}],
-      ['POST', `/records/${record}/ai/summary/reset`, {}],
-      ['POST', `/records/${record}/ai/summary/restore`, { execution_id: execution }],
-      ['POST', `/records/${record}/ai/summary/feedback`, { feedback: 'thumbs_up' }],
-      ['GET', `/records/${record}/ai/summary/history`],
-      ['GET', `/ai-jobs/${job}`],
-      ['POST', `/ai-jobs/${job}/retry`],
-      ['POST', `/ai-jobs/${job}/cancel`],
-      ['GET', `/ai-runs/${run}`],
-      ['POST', `/ai-runs/${run}/stop`],
-      ['POST', '/ai-fields/preview', { pipeline_id: pipeline, ai_config }],
-      ['POST', '/ai-fields/try', { pipeline_id: pipeline, ai_config }],
-      ['PUT', `/budgets/field/${pipeline}:summary`, { limit_cents: 1 }],
-      ['PUT', `/budgets/user/${user}`, { limit_cents: 1 }],
-      ['POST', `/budgets/field/${pipeline}:summary/retry_blocked`],
-      ['POST', `/budgets/user/${user}/retry_blocked`],
-      ['PATCH', `/users/${user}`, { role: 'owner' }],
-      ['DELETE', `/users/${user}`],
-    ];
-    const before = await stateOf(api);
-    for (const [method, path, body] of requests) {
-      const answer = await other.call(method, path, body);
-      expect([method, path, answer.status, answer.body.code]).toEqual([method, path, 404, 'not_found']);
-    }
-    const csv = { 'content-type': 'text/csv' };
-    expect((await other.call('POST', `/pipelines/${pipeline}/import`, 'name\nMine', csv)).status).toBe(404);
-    expect(await stateOf(api)).toEqual(before);
-    expect(stage.simulator.requests().every(({ body }) => !JSON.stringify(body).includes('Hello'))).toBe(
-      true,
-    );
-  });
 
   it('an id in a body points to nothing', async () => {
     const mine = await addPipeline(other, [plain('name'), ai('summary', { prompt: 'Of {name}' })], 'Mine');

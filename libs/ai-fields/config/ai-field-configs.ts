@@ -8,11 +8,12 @@ import {
   type ErrorDetail,
   type Json,
 } from '#libs/common';
-import { AuditLog, type Watched } from '#libs/access';
+import { AuditLog, FieldNotVisibleError, unseenFields, type Watched } from '#libs/access';
 import { Budgets } from '#libs/accounting';
 import type { HostPipeline, Principal } from '#libs/host';
 import { TenantSettingsStore } from '#libs/tenants';
 import { subjectOf } from '../generation/subject.js';
+import { pipelineSight } from '../visibility/record-sight.js';
 import type { AiConfig } from './ai-config.js';
 import { ConfigChecker } from './check-config.js';
 import { compilePipeline, fieldsMadeFrom, type CompiledPipeline } from './compile-pipeline.js';
@@ -127,6 +128,36 @@ export class AiFieldConfigs {
       message: `the AI field "${slug}" would no longer work: ${message}`,
     }));
     throw new InvalidInputError(errors, 'field_in_use');
+  }
+
+  /**
+   * Whoever does not see a field cannot let themselves see it: not by its own list, and not through an AI field made from it
+   * that is shown to them.
+   *
+   * @param before the pipeline as it was; `after` as it is now, its configurations saved.
+   * @param slug the field whose list or configuration was changed.
+   * @throws FieldNotVisibleError, 403.
+   */
+  async requireNoReveal(
+    em: EntityManager,
+    { tenantId, roles }: Principal,
+    before: HostPipeline,
+    after: HostPipeline,
+    slug: string,
+  ): Promise<void> {
+    const unseen = unseenFields(before.fields, roles);
+    if (unseen.size === 0) return;
+    if (unseen.has(slug) && !unseenFields(after.fields, roles).has(slug))
+      throw new FieldNotVisibleError([slug]);
+    const compiled = await this.compile(em, tenantId, after);
+    const fields = after.fields.map((field) =>
+      unseen.has(field.slug) ? { ...field, visibleTo: [] } : field,
+    );
+    const { opaque, hidden } = pipelineSight({ ...compiled, pipeline: { ...after, fields } }, roles);
+    const revealed = [...opaque].filter(
+      (made) => !hidden.has(made) && (made === slug || compiled.upstream.get(made)?.has(slug)),
+    );
+    if (revealed.length > 0) throw new FieldNotVisibleError(revealed);
   }
 
   private async compile(

@@ -1,7 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { canonicalJson, type Json } from '#libs/common';
-import { PIPELINE_SCHEMAS, RECORD_STORE, type PipelineSchemas, type RecordStore } from '#libs/host';
+import {
+  PIPELINE_SCHEMAS,
+  RECORD_STORE,
+  type PipelineSchemas,
+  type Principal,
+  type RecordStore,
+} from '#libs/host';
 import {
   databaseCode,
   INPUTS_WITHDRAWN,
@@ -10,7 +16,9 @@ import {
   JobSkipped,
   type AiProcess,
   type ClaimedJob,
+  type Concealed,
   type PromptedCall,
+  type ShownJob,
   type StoredResult,
 } from '#libs/processing';
 import { CompiledConfigs } from '../config/compiled-configs.js';
@@ -18,6 +26,7 @@ import type { CompiledField } from '../config/compile-field.js';
 import { findDue } from '../graph/find-due.js';
 import { inputsHash, sourcesRead, taintedReads } from '../values/inputs.js';
 import { readValues, sourcesOfValue, type ValueRow } from '../values/value-row.js';
+import { ValueSight } from '../visibility/value-sight.js';
 import { GenerationQueue, tooDeep } from './enqueue-due.js';
 import type { CollectedField } from './collected-field.js';
 import { promptField, variablesOf } from './prompt-field.js';
@@ -48,6 +57,7 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
     @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
     private readonly configs: CompiledConfigs,
     private readonly queue: GenerationQueue,
+    private readonly sights: ValueSight,
   ) {}
 
   async collect(em: EntityManager, job: ClaimedJob): Promise<CollectedField> {
@@ -76,6 +86,14 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
   async keeps(em: EntityManager, tenantId: string, executionIds: readonly string[]): Promise<string[]> {
     const rows = await em.query<{ id: string }[]>(KEPT, [tenantId, executionIds]);
     return rows.map(({ id }) => id);
+  }
+
+  conceals(
+    em: EntityManager,
+    principal: Principal,
+    jobs: readonly ShownJob[],
+  ): Promise<ReadonlyMap<string, Concealed>> {
+    return this.sights.concealed(em, principal, jobs);
   }
 
   async store(

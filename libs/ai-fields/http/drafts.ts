@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { FieldsmithError, nanoToUsd, newId, NotFoundError, type Json } from '#libs/common';
+import { requireShown } from '#libs/access';
 import { holdAmount } from '#libs/accounting';
 import {
   PIPELINE_SCHEMAS,
@@ -22,11 +23,13 @@ import {
 } from '#libs/processing';
 import { TenantSettingsStore, TenantTransactions } from '#libs/tenants';
 import { ConfigChecker } from '../config/check-config.js';
+import type { CompiledPipeline } from '../config/compile-pipeline.js';
 import { readAiConfig } from '../config/read-config.js';
 import type { CollectedField } from '../generation/collected-field.js';
 import { promptField } from '../generation/prompt-field.js';
 import { inputsHash, sourcesRead, taintedReads } from '../values/inputs.js';
 import { readValues, sourcesOfValue } from '../values/value-row.js';
+import { pipelineSight } from '../visibility/record-sight.js';
 
 /** A configuration that is being written, and what to show it on. */
 export interface Draft {
@@ -164,6 +167,8 @@ export class Drafts {
     const rows = await readValues(em, tenantId, [record.id]);
     const made = new Map(rows.map((row) => [row.field, sourcesOfValue(row)]));
     const left = taintedReads(field, made);
+    const sources = sourcesRead(field, left, made);
+    if (draft.recordId !== undefined) requireSeen(compiled, principal, slug, sources);
     const collected: CollectedField = {
       compiled,
       field,
@@ -171,7 +176,7 @@ export class Drafts {
       record,
       row: undefined,
       left,
-      sources: sourcesRead(field, left, made),
+      sources,
       names: await this.schemas.names(em, tenantId, principal.id),
       inputsHash: inputsHash(field, record.values, left),
     };
@@ -192,6 +197,22 @@ export class Drafts {
       throw new NotFoundError('record of this pipeline', recordId);
     return record;
   }
+}
+
+/**
+ * A draft shown on a record tells what went into it.
+ *
+ * @throws FieldNotVisibleError, 403, naming what it is made from that the principal may not see.
+ */
+function requireSeen(
+  compiled: CompiledPipeline,
+  { roles }: Principal,
+  slug: string,
+  sources: readonly string[],
+): void {
+  const { unseen, opaque } = pipelineSight(compiled, roles);
+  requireShown(unseen, sources);
+  requireShown(opaque, [...compiled.fields.get(slug)!.reads]);
 }
 
 function withField(pipeline: HostPipeline, slug: string): HostPipeline {

@@ -14,6 +14,7 @@ import type { AiValueState } from '../values/derive-state.js';
 import { AiValueViews } from '../values/value-views.js';
 import { GenerationRuns, type RunProgress } from '../runs/generation-runs.js';
 import { RunEstimator, type RunEstimate } from '../runs/run-estimate.js';
+import { ValueSight } from '../visibility/value-sight.js';
 import { GenerateManyDto } from './ai-fields.dto.js';
 
 type StateCounts = Record<string, Partial<Record<AiValueState, number>>>;
@@ -28,6 +29,7 @@ export class PipelineAiController {
     private readonly estimator: RunEstimator,
     private readonly tenants: TenantTransactions,
     private readonly views: AiValueViews,
+    private readonly sights: ValueSight,
     @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
     @Inject(RECORD_SCANNER) private readonly scanner: RecordScanner,
   ) {}
@@ -50,9 +52,10 @@ export class PipelineAiController {
   @Get('pipelines/:id/ai/states')
   @Authorize('read', 'AiValue')
   async states(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('id') pipelineId: string,
   ): Promise<StateCounts> {
+    const { tenantId } = principal;
     const counts: StateCounts = {};
     let after: string | undefined;
     do {
@@ -61,7 +64,8 @@ export class PipelineAiController {
         if (!pipeline) throw new NotFoundError('pipeline', pipelineId);
         const page = await this.scanner.scan(em, tenantId, pipelineId, { after, limit: PAGE });
         const views = await this.views.describe(em, tenantId, pipeline, page.records);
-        for (const record of views.values()) countStates(counts, record);
+        const { hidden } = await this.sights.of(em, principal, pipeline);
+        for (const record of views.values()) countStates(counts, record, hidden);
         return page.next;
       });
     } while (after !== undefined);
@@ -86,8 +90,13 @@ export class PipelineAiController {
   }
 }
 
-function countStates(counts: StateCounts, record: Record<string, { state: AiValueState }>): void {
+function countStates(
+  counts: StateCounts,
+  record: Record<string, { state: AiValueState }>,
+  hidden: ReadonlySet<string>,
+): void {
   for (const [field, { state }] of Object.entries(record)) {
+    if (hidden.has(field)) continue;
     const own = (counts[field] ??= {});
     own[state] = (own[state] ?? 0) + 1;
   }

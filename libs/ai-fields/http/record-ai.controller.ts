@@ -91,7 +91,7 @@ export class RecordAiController {
     @Param('slug') slug: string,
   ): Promise<{ items: HistoryItem[]; next_cursor: null }> {
     const items = await this.tenants.transaction(principal.tenantId, (em) =>
-      this.actions.history(em, principal.tenantId, recordId, slug),
+      this.actions.history(em, principal, recordId, slug),
     );
     return { items, next_cursor: null };
   }

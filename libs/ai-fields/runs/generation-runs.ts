@@ -88,13 +88,13 @@ export class GenerationRuns {
    * Queues the generations. Where this process dies meanwhile, a worker goes on.
    *
    * @returns the run and how many were queued.
-   * @throws NotFoundError
+   * @throws NotFoundError; FieldNotVisibleError, 403.
    */
   async start(principal: Principal, request: RunRequest): Promise<{ run_id: string; queued: number }> {
     const { tenantId } = principal;
     const run = { tenantId, id: newId(), owner: newId() };
     await this.tenants.transaction(tenantId, async (em) => {
-      await this.records.compiled(em, tenantId, request);
+      await this.records.requested(em, principal, request);
       await em.query(INSERT, [
         tenantId,
         run.id,

@@ -4,10 +4,11 @@ import { nanoToUsd } from '#libs/common';
 import { Budgets, costOf, holdAmount, type HoldBounds } from '#libs/accounting';
 import type { HostRecord, Principal } from '#libs/host';
 import { CallPreparer, holdBoundsOf, type PreparedCall } from '#libs/processing';
-import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
+import { TenantSettingsStore, TenantTransactions, type TenantSettings } from '#libs/tenants';
 import { downstreamFields, type CompiledPipeline } from '../config/compile-pipeline.js';
 import { promptField } from '../generation/prompt-field.js';
 import { inputsHash } from '../values/inputs.js';
+import { ValueSight } from '../visibility/value-sight.js';
 import { RunRecords } from './run-records.js';
 import type { RunRequest } from './run-request.js';
 
@@ -45,9 +46,16 @@ export class RunEstimator {
     private readonly preparer: CallPreparer,
     private readonly settings: TenantSettingsStore,
     private readonly budgets: Budgets,
+    private readonly tenants: TenantTransactions,
+    private readonly sights: ValueSight,
   ) {}
 
+  /** @throws NotFoundError; FieldNotVisibleError, 403, also for what the figures would tell of hidden values. */
   async estimate(principal: Principal, request: RunRequest): Promise<RunEstimate> {
+    await this.tenants.transaction(principal.tenantId, async (em) => {
+      const compiled = await this.runRecords.requested(em, principal, request);
+      await this.sights.requireInputs(em, principal, compiled, request.field);
+    });
     const total = { records: 0, inputTokens: 0, typical: 0n, max: 0n, priced: true };
     let downstream: string[] = [];
     let remaining: number | null = null;

@@ -6,12 +6,14 @@ import {
   RECORD_SCANNER,
   type HostRecord,
   type PipelineSchemas,
+  type Principal,
   type RecordScanner,
 } from '#libs/host';
 import { TenantSettingsStore, TenantTransactions } from '#libs/tenants';
 import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledPipeline } from '../config/compile-pipeline.js';
 import { AiValueViews } from '../values/value-views.js';
+import { ValueSight } from '../visibility/value-sight.js';
 import { SCOPE_STATES, type RunRequest } from './run-request.js';
 
 /** Records of one page whose value is in the scope. */
@@ -36,9 +38,23 @@ export class RunRecords {
     private readonly configs: CompiledConfigs,
     private readonly settings: TenantSettingsStore,
     private readonly views: AiValueViews,
+    private readonly sights: ValueSight,
   ) {}
 
-  /** The pipeline of a request. @throws NotFoundError where it or the AI field is not there. */
+  /**
+   * The pipeline of a request that the principal may make.
+   *
+   * @throws NotFoundError; FieldNotVisibleError, 403, for a field that they may not see or look by.
+   */
+  async requested(em: EntityManager, principal: Principal, request: RunRequest): Promise<CompiledPipeline> {
+    const compiled = await this.compiled(em, principal.tenantId, request);
+    const { pipeline } = compiled;
+    await this.sights.requireWritable(em, principal, pipeline, [request.field]);
+    await this.sights.requireFilter(em, principal, pipeline, Object.keys(request.filter ?? {}));
+    return compiled;
+  }
+
+  /** The same, whoever asks. @throws NotFoundError where it or the AI field is not there. */
   async compiled(
     em: EntityManager,
     tenantId: string,

@@ -1,16 +1,16 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { FieldsmithError, nanoToUsd, NotFoundError, type Json } from '#libs/common';
-import { RECORD_STORE, type HostRecord, type Principal, type RecordStore } from '#libs/host';
+import type { FieldSight } from '#libs/access';
+import { FieldsmithError, nanoToUsd, type Json } from '#libs/common';
+import type { Principal } from '#libs/host';
 import { JobControl, LANE, type Priority } from '#libs/processing';
-import { TenantSettingsStore } from '#libs/tenants';
-import { CompiledConfigs } from '../config/compiled-configs.js';
-import type { CompiledPipeline } from '../config/compile-pipeline.js';
+import type { CompiledField } from '../config/compile-field.js';
 import { GenerationQueue } from '../generation/enqueue-due.js';
 import { subjectOf } from '../generation/subject.js';
 import { findDue } from '../graph/find-due.js';
-import { AiValueEdits, type ValueAddress } from './value-edits.js';
-import { AiValueViews, type AiValueView } from './value-views.js';
+import { AiValueEdits } from './value-edits.js';
+import { ValueFinder, type FoundValue } from './value-finder.js';
+import type { AiValueView } from './value-views.js';
 
 /** A value after somebody has acted on it. */
 export interface ShownValue {
@@ -38,25 +38,15 @@ interface HistoryRow {
   created_at: Date;
 }
 
-interface Found {
-  compiled: CompiledPipeline;
-  record: HostRecord;
-  address: ValueAddress;
-}
-
 const HISTORY_LIMIT = 200;
 
 /** The actions of people on one AI value, each in the caller's transaction. */
 @Injectable()
 export class ValueActions {
-  // The collaborators are what an action touches: the record, its configuration, its jobs.
   constructor(
-    @Inject(RECORD_STORE) private readonly records: RecordStore,
-    private readonly configs: CompiledConfigs,
-    private readonly settings: TenantSettingsStore,
+    private readonly values: ValueFinder,
     private readonly queue: GenerationQueue,
     private readonly edits: AiValueEdits,
-    private readonly views: AiValueViews,
     private readonly jobs: JobControl,
   ) {}
 
@@ -74,9 +64,9 @@ export class ValueActions {
     slug: string,
     { force = false, priority }: { force?: boolean; priority?: Priority },
   ): Promise<string> {
-    const found = await this.find(em, principal.tenantId, recordId, slug);
-    const view = await this.view(em, principal.tenantId, found);
-    const { config } = found.compiled.fields.get(slug)!;
+    const found = await this.values.find(em, principal, recordId, slug);
+    const view = await this.values.view(em, principal.tenantId, found);
+    const { config } = found.field;
     if (view.state === 'overridden' && config.on_manual_edit !== 'overwrite') {
       throw new FieldsmithError(
         'overridden',
@@ -98,8 +88,9 @@ export class ValueActions {
   }
 
   /** Stops the open jobs of the value. @returns how many there were. */
-  async stop(em: EntityManager, { tenantId }: Principal, recordId: string, slug: string): Promise<number> {
-    await this.find(em, tenantId, recordId, slug);
+  async stop(em: EntityManager, principal: Principal, recordId: string, slug: string): Promise<number> {
+    const { tenantId } = principal;
+    await this.values.find(em, principal, recordId, slug);
     const open = await em.query<{ id: string }[]>(
       `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND subject = $2 AND completed_at IS NULL ORDER BY id`,
       [tenantId, subjectOf(recordId, slug)],
@@ -114,18 +105,18 @@ export class ValueActions {
 
   /** Drops a person's value; what was generated stands again, and is refreshed where it regenerates by itself and is old. */
   async reset(em: EntityManager, principal: Principal, recordId: string, slug: string): Promise<ShownValue> {
-    const found = await this.find(em, principal.tenantId, recordId, slug);
+    const found = await this.values.find(em, principal, recordId, slug);
     const value = await this.edits.reset(em, principal, found.address);
     await this.triggerDownstream(em, principal, found);
-    const fresh = await this.find(em, principal.tenantId, recordId, slug);
-    const view = await this.view(em, principal.tenantId, fresh);
+    const fresh = await this.values.find(em, principal, recordId, slug);
+    const view = await this.values.view(em, principal.tenantId, fresh);
     // A call in flight was made before the reset, and its result will be discarded: that counts as old too.
-    const { config } = fresh.compiled.fields.get(slug)!;
+    const { config } = fresh.field;
     if (config.auto_regenerate !== false && view.state !== 'ready') {
       const cause = { origin: 'user', principalId: principal.id, lane: LANE.interactive } as const;
       await this.queue.enqueue(em, principal.tenantId, fresh.compiled, [{ recordId, field: slug, cause }]);
     }
-    return { value, ai: await this.view(em, principal.tenantId, fresh) };
+    return { value, ai: await this.values.view(em, principal.tenantId, fresh) };
   }
 
   async restore(
@@ -135,35 +126,46 @@ export class ValueActions {
     slug: string,
     executionId: string,
   ): Promise<ShownValue> {
-    const found = await this.find(em, principal.tenantId, recordId, slug);
-    const value = await this.edits.restore(em, principal, found.address, executionId);
+    const found = await this.values.find(em, principal, recordId, slug);
+    const unshown = unshownSources(found.field, found.sight);
+    const value = await this.edits.restore(em, principal, found.address, executionId, unshown);
     await this.triggerDownstream(em, principal, found);
     return {
       value,
-      ai: await this.view(em, principal.tenantId, await this.find(em, principal.tenantId, recordId, slug)),
+      ai: await this.values.view(
+        em,
+        principal.tenantId,
+        await this.values.find(em, principal, recordId, slug),
+      ),
     };
   }
 
   async feedback(
     em: EntityManager,
-    { tenantId }: Principal,
+    principal: Principal,
     recordId: string,
     slug: string,
     feedback: string,
     comment?: string,
   ): Promise<void> {
-    const { address } = await this.find(em, tenantId, recordId, slug);
-    await this.edits.feedback(em, tenantId, address, feedback, comment);
+    const { address } = await this.values.find(em, principal, recordId, slug);
+    await this.edits.feedback(em, principal.tenantId, address, feedback, comment);
   }
 
-  /** The values this field of this record has had, newest first. */
-  async history(em: EntityManager, tenantId: string, recordId: string, slug: string): Promise<HistoryItem[]> {
-    await this.find(em, tenantId, recordId, slug);
+  /** The values this field of this record has had, newest first, without those made from what the principal may not see. */
+  async history(
+    em: EntityManager,
+    principal: Principal,
+    recordId: string,
+    slug: string,
+  ): Promise<HistoryItem[]> {
+    const { field, sight } = await this.values.find(em, principal, recordId, slug);
     const rows = await em.query<HistoryRow[]>(
       `SELECT id, value, model, cost_nano, origin, job_id, principal_id, created_at FROM ai_executions
         WHERE tenant_id = $1 AND record_id = $2 AND field = $3 AND stored AND value IS NOT NULL
+          AND NOT sources && $5::text[]
         ORDER BY created_at DESC, id DESC LIMIT $4`,
-      [tenantId, recordId, slug, HISTORY_LIMIT],
+      [principal.tenantId, recordId, slug, HISTORY_LIMIT, unshownSources(field, sight)],
     );
     return rows.map((row) => ({
       execution_id: row.id,
@@ -175,30 +177,10 @@ export class ValueActions {
     }));
   }
 
-  private async find(em: EntityManager, tenantId: string, recordId: string, slug: string): Promise<Found> {
-    const record = await this.records.read(em, tenantId, recordId);
-    if (!record) throw new NotFoundError('record', recordId);
-    const settings = await this.settings.read(em, tenantId);
-    const compiled = await this.configs.at(em, tenantId, record.pipelineId, record.pipelineVersion, settings);
-    const broken = compiled?.broken.get(slug);
-    if (broken) throw broken;
-    if (!compiled?.fields.has(slug)) throw new NotFoundError('AI field', slug);
-    return { compiled, record, address: { pipelineId: record.pipelineId, recordId, field: slug } };
-  }
-
-  private async view(
-    em: EntityManager,
-    tenantId: string,
-    { compiled, record, address }: Found,
-  ): Promise<AiValueView> {
-    const views = await this.views.describeCompiled(em, tenantId, compiled, [record]);
-    return views.get(record.id)![address.field]!;
-  }
-
   private async triggerDownstream(
     em: EntityManager,
     principal: Principal,
-    { compiled, record, address }: Found,
+    { compiled, record, address }: FoundValue,
   ): Promise<void> {
     const { field } = address;
     const due = findDue(compiled, { changed: new Set([field]), created: false, written: new Set([field]) });
@@ -210,4 +192,9 @@ export class ValueActions {
       due.map((next) => ({ recordId: record.id, field: next, cause })),
     );
   }
+}
+
+/** What a value may not have been made from to be shown; nothing where the field itself says who sees it. */
+function unshownSources({ field }: CompiledField, { unseen }: FieldSight): string[] {
+  return field.visibleTo ? [] : [...unseen];
 }

@@ -60,6 +60,7 @@ export class AiValueEdits {
   /**
    * Puts the value of an earlier execution in place, as an override.
    *
+   * @param unshown fields that it may not have been made from.
    * @throws NotFoundError when there is no such execution of this value with a value that is still kept.
    */
   async restore(
@@ -67,13 +68,15 @@ export class AiValueEdits {
     principal: Principal,
     address: ValueAddress,
     executionId: string,
+    unshown: readonly string[],
   ): Promise<Json> {
     const { tenantId } = principal;
     const [execution] = isId(executionId)
       ? await em.query<{ value: Json; sources: string[] }[]>(
           `SELECT value, sources FROM ai_executions
-            WHERE tenant_id = $1 AND id = $2 AND record_id = $3 AND field = $4 AND value IS NOT NULL`,
-          [tenantId, executionId, address.recordId, address.field],
+            WHERE tenant_id = $1 AND id = $2 AND record_id = $3 AND field = $4 AND value IS NOT NULL
+              AND NOT sources && $5::text[]`,
+          [tenantId, executionId, address.recordId, address.field, unshown],
         )
       : [];
     if (!execution) throw new NotFoundError('execution with a value of this field', executionId);

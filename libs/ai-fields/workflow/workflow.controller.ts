@@ -33,7 +33,7 @@ export class WorkflowController {
     @Res({ passthrough: true }) response: Response,
   ): Promise<Record<string, unknown>> {
     const jobId = await this.enqueue(principal, body);
-    const job = body.wait ? await this.waitFor(principal.tenantId, jobId) : undefined;
+    const job = body.wait ? await this.waitFor(principal, jobId) : undefined;
     response.status(job ? HttpStatus.OK : HttpStatus.ACCEPTED);
     return job ? { job_id: jobId, ...job } : { job_id: jobId };
   }
@@ -66,11 +66,12 @@ export class WorkflowController {
   }
 
   /** The job once it has ended, or undefined where that takes too long. */
-  private async waitFor(tenantId: string, jobId: string): Promise<Record<string, unknown> | undefined> {
+  private async waitFor(principal: Principal, jobId: string): Promise<Record<string, unknown> | undefined> {
+    const { tenantId } = principal;
     const until = Date.now() + MAX_WAIT_MS;
     for (;;) {
       const woken = this.nextEvent(tenantId);
-      const job = await this.tenants.transaction(tenantId, (em) => this.queries.one(em, tenantId, jobId));
+      const job = await this.tenants.transaction(tenantId, (em) => this.queries.one(em, principal, jobId));
       if (job['status'] !== 'pending' && job['status'] !== 'processing') return job;
       if (Date.now() >= until) return undefined;
       await woken;

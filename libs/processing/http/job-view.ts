@@ -1,4 +1,5 @@
 import { nanoToCents, nanoToUsd, type Json } from '#libs/common';
+import type { Concealed } from '../pipeline/ai-process.js';
 import { laneName } from '../telemetry/job-metrics.js';
 import { PRIORITIES } from '../jobs/job.js';
 
@@ -41,8 +42,13 @@ export const JOB_COLUMNS = `id, job_type, pipeline_id, record_id, field, provide
   tokens_used, cost_nano, processing_time_ms, error_code, error_message, wait_reason, retry_count, attempt, lane, priority,
   origin, caused_by, depth, principal_id, run_id, run_after, created_at, started_at, completed_at`;
 
+const SHOWN: Concealed = { input: false, output: false };
+
+/** In the place of messages that quote what is not shown. */
+const NOT_SHOWN = 'Your role may not see what this job worked on.';
+
 /** A job as the API shows it. What it was made from in detail is on its executions. */
-export function jobView(row: JobViewRow): Record<string, unknown> {
+export function jobView(row: JobViewRow, concealed: Concealed = SHOWN): Record<string, unknown> {
   const cost = BigInt(row.cost_nano);
   return {
     id: row.id,
@@ -54,16 +60,16 @@ export function jobView(row: JobViewRow): Record<string, unknown> {
     model_name: row.model,
     prompt_template: row.config?.['prompt'] ?? null,
     ai_config: row.config ?? {},
-    input_data: row.input ?? {},
+    input_data: (!concealed.input && row.input) || {},
     status: row.status,
     outcome: row.outcome,
-    output_data: row.output ?? {},
+    output_data: concealed.output ? {} : (row.output ?? {}),
     tokens_used: Number(row.tokens_used),
     cost_cents: nanoToCents(cost),
     cost_usd: nanoToUsd(cost),
     processing_time_ms: row.processing_time_ms,
     error_code: row.error_code,
-    error_message: row.error_message,
+    error_message: messageOf(row, concealed),
     wait_reason: row.wait_reason,
     retry_count: row.retry_count,
     attempts: row.attempt,
@@ -99,14 +105,25 @@ export interface ExecutionRow {
   created_at: Date;
 }
 
-export function executionView(row: ExecutionRow): Record<string, unknown> {
-  const { cost_nano: cost, created_at: createdAt, request, ...shown } = row;
+export function executionView(row: ExecutionRow, concealed: Concealed = SHOWN): Record<string, unknown> {
+  const { cost_nano: cost, created_at: createdAt, request, answer, value, ...shown } = row;
   const { citations = null, ...sent } = request ?? {};
   return {
     ...shown,
-    request: request && sent,
-    citations,
+    answer: concealed.output ? null : answer,
+    value: concealed.output ? null : value,
+    request: concealed.input ? null : request && sent,
+    citations: concealed.input ? null : citations,
+    error_message: messageOf(row, concealed),
     cost_usd: cost === null ? null : nanoToUsd(BigInt(cost)),
     created_at: createdAt.toISOString(),
   };
+}
+
+/** Messages quote answers that could not be read, and providers quote prompts. */
+function messageOf(
+  { error_message: message }: { error_message: string | null },
+  concealed: Concealed,
+): string | null {
+  return message !== null && (concealed.input || concealed.output) ? NOT_SHOWN : message;
 }

@@ -1,5 +1,6 @@
 import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
-import { abilityOf, Authorize, CurrentPrincipal } from '#libs/access';
+import type { EntityManager } from 'typeorm';
+import { Authorize, CurrentPrincipal } from '#libs/access';
 import { FieldsmithError, InvalidInputError, type ErrorDetail } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
@@ -27,46 +28,40 @@ export class JobsController {
   ) {}
 
   @Get()
-  @Authorize('read', 'Job', 'OwnJob')
+  @Authorize('read', 'Job')
   list(@CurrentPrincipal() principal: Principal, @Query() query: ListJobsQuery): Promise<JobPage> {
     const { limit = DEFAULT_LIMIT, cursor, ...filter } = query;
     return this.tenants.transaction(principal.tenantId, (em) =>
-      this.queries.list(
-        em,
-        principal.tenantId,
-        { ...filter, principalId: ownOnly(principal) },
-        limit,
-        cursor,
-      ),
+      this.queries.list(em, principal, filter, limit, cursor),
     );
   }
 
   @Get('worker_health')
-  @Authorize('read', 'Job')
+  @Authorize('read', 'JobQueue')
   workerHealth(@CurrentPrincipal() { tenantId }: Principal): Promise<WorkerHealth> {
     return this.tenants.transaction(tenantId, (em) => this.figures.health(em, tenantId));
   }
 
   @Get('diagnostics')
-  @Authorize('read', 'Job')
+  @Authorize('read', 'JobQueue')
   diagnostics(@CurrentPrincipal() { tenantId }: Principal): Promise<Diagnostics> {
     return this.tenants.transaction(tenantId, (em) => this.figures.diagnostics(em, tenantId));
   }
 
   @Post('bulk_retry')
   @HttpCode(200)
-  @Authorize('write', 'Job')
+  @Authorize('write', 'JobQueue')
   async bulkRetry(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Body() body: BulkRetryDto,
   ): Promise<{ retried: number; skipped: Skipped[] }> {
     if ((body.ids === undefined) === (body.filter === undefined)) {
       throw new InvalidInputError([oneOfMessage]);
     }
-    const ids = body.ids ?? (await this.failedIds(tenantId, body));
+    const ids = body.ids ?? (await this.failedIds(principal, body));
     const skipped: Skipped[] = [];
     for (const id of ids) {
-      const reason = await this.tryRetry(tenantId, id);
+      const reason = await this.tryRetry(principal, id);
       if (reason) skipped.push({ id, reason });
     }
     return { retried: ids.length - skipped.length, skipped };
@@ -74,7 +69,7 @@ export class JobsController {
 
   @Post('queue_pending')
   @HttpCode(200)
-  @Authorize('write', 'Job')
+  @Authorize('write', 'JobQueue')
   async queuePending(@CurrentPrincipal() { tenantId }: Principal): Promise<{ queued: number }> {
     return {
       queued: await this.tenants.transaction(tenantId, (em) => this.control.queuePending(em, tenantId)),
@@ -82,49 +77,54 @@ export class JobsController {
   }
 
   @Get(':id')
-  @Authorize('read', 'Job', 'OwnJob')
+  @Authorize('read', 'Job')
   one(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<Record<string, unknown>> {
-    return this.tenants.transaction(principal.tenantId, (em) =>
-      this.queries.one(em, principal.tenantId, id, ownOnly(principal)),
-    );
+    return this.tenants.transaction(principal.tenantId, (em) => this.queries.one(em, principal, id));
   }
 
   @Post(':id/retry')
   @HttpCode(200)
-  @Authorize('write', 'Job', 'OwnJob')
+  @Authorize('write', 'Job')
   retry(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<Record<string, unknown>> {
-    const { tenantId } = principal;
-    return this.tenants.transaction(tenantId, async (em) => {
-      await this.queries.row(em, tenantId, id, ownOnly(principal));
-      return this.queries.one(em, tenantId, await this.control.retry(em, tenantId, id));
-    });
+    return this.tenants.transaction(principal.tenantId, async (em) =>
+      this.queries.one(em, principal, await this.retryOne(em, principal, id)),
+    );
   }
 
   @Post(':id/cancel')
   @HttpCode(200)
-  @Authorize('cancel', 'Job', 'OwnJob')
+  @Authorize('cancel', 'Job')
   cancel(
     @CurrentPrincipal() principal: Principal,
     @Param('id') id: string,
   ): Promise<Record<string, unknown>> {
     const { tenantId } = principal;
     return this.tenants.transaction(tenantId, async (em) => {
-      await this.queries.row(em, tenantId, id, ownOnly(principal));
+      await this.queries.require(em, principal, 'cancel', id);
       await this.control.cancel(em, tenantId, id);
-      return this.queries.one(em, tenantId, id);
+      return this.queries.one(em, principal, id);
     });
   }
 
-  private failedIds(tenantId: string, { filter = {} }: BulkRetryDto): Promise<string[]> {
-    return this.tenants.transaction(tenantId, (em) =>
-      this.queries.ids(em, tenantId, { ...filter, status: filter.status ?? 'failed' }, MAX_BULK),
+  private failedIds(principal: Principal, { filter = {} }: BulkRetryDto): Promise<string[]> {
+    return this.tenants.transaction(principal.tenantId, (em) =>
+      this.queries.ids(em, principal, { ...filter, status: filter.status ?? 'failed' }, MAX_BULK),
     );
   }
 
+  /** @returns the id of the job that will run. */
+  private async retryOne(em: EntityManager, principal: Principal, id: string): Promise<string> {
+    await this.queries.require(em, principal, 'write', id);
+    const running = await this.control.retry(em, principal.tenantId, id);
+    if (running === id || (await this.queries.may(em, principal, 'read', running))) return running;
+    const message = 'The value is queued already, by somebody else: there is nothing to retry.';
+    throw new FieldsmithError('job_not_retryable', message, { status: 409 });
+  }
+
   /** @returns why the job was left as it is, if it was. */
-  private async tryRetry(tenantId: string, id: string): Promise<string | undefined> {
+  private async tryRetry(principal: Principal, id: string): Promise<string | undefined> {
     try {
-      await this.tenants.transaction(tenantId, (em) => this.control.retry(em, tenantId, id));
+      await this.tenants.transaction(principal.tenantId, (em) => this.retryOne(em, principal, id));
       return undefined;
     } catch (error) {
       if (error instanceof FieldsmithError) return error.code;
@@ -134,8 +134,3 @@ export class JobsController {
 }
 
 const oneOfMessage: ErrorDetail = { path: 'ids', message: 'give either ids or filter' };
-
-/** Whoever may read all jobs is not limited to those of its own. */
-function ownOnly(principal: Principal): string | undefined {
-  return abilityOf(principal).can('read', 'Job') ? undefined : principal.id;
-}

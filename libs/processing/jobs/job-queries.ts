@@ -1,7 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { accessibleRows, type Action } from '#libs/access';
 import { InvalidInputError, isId, NotFoundError } from '#libs/common';
+import type { Principal } from '#libs/host';
 import { executionView, JOB_COLUMNS, jobView, type ExecutionRow, type JobViewRow } from '../http/job-view.js';
+import type { Concealed } from '../pipeline/ai-process.js';
+import { ProcessRegistry } from '../pipeline/process-registry.js';
 
 export interface JobFilter {
   status?: string;
@@ -13,8 +17,6 @@ export interface JobFilter {
   run_id?: string;
   from?: string;
   to?: string;
-  /** Only jobs of this principal. */
-  principalId?: string;
 }
 
 export interface JobPage {
@@ -27,22 +29,30 @@ const WHERE = `tenant_id = $1
   AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR field = $3) AND ($4::text IS NULL OR pipeline_id = $4)
   AND ($5::text IS NULL OR record_id = $5) AND ($6::text IS NULL OR job_type = $6) AND ($7::text IS NULL OR error_code = $7)
   AND ($8::uuid IS NULL OR run_id = $8 OR id IN (SELECT job_id FROM ai_run_jobs WHERE tenant_id = $1 AND run_id = $8))
-  AND ($9::timestamptz IS NULL OR created_at >= $9) AND ($10::timestamptz IS NULL OR created_at < $10)
-  AND ($11::text IS NULL OR principal_id = $11)`;
+  AND ($9::timestamptz IS NULL OR created_at >= $9) AND ($10::timestamptz IS NULL OR created_at < $10)`;
+
+const EXECUTIONS = `
+  SELECT id, attempt, n, provider, model, request, answer, value, stop_reason, usage, cost_nano, price_id, duration_ms,
+         error_code, error_message, stored, created_at
+    FROM ai_executions WHERE tenant_id = $1 AND job_id = $2 ORDER BY attempt, n`;
+
+/** What the rules of a role may say of jobs. */
+const RULE_COLUMNS = ['principal_id'];
 
 function filterValues(tenantId: string, filter: JobFilter): unknown[] {
-  const { status, field, pipeline_id, record_id, job_type, error_code, run_id, from, to, principalId } =
-    filter;
-  const values = [status, field, pipeline_id, record_id, job_type, error_code, run_id, from, to, principalId];
+  const { status, field, pipeline_id, record_id, job_type, error_code, run_id, from, to } = filter;
+  const values = [status, field, pipeline_id, record_id, job_type, error_code, run_id, from, to];
   return [tenantId, ...values.map((value) => value ?? null)];
 }
 
-/** Reading jobs, newest first. */
+/** Reading jobs, newest first: those that the rules let the principal see, and of each what its process lets them see. */
 @Injectable()
 export class JobQueries {
+  constructor(private readonly processes: ProcessRegistry) {}
+
   async list(
     em: EntityManager,
-    tenantId: string,
+    principal: Principal,
     filter: JobFilter,
     limit: number,
     cursor?: string,
@@ -52,48 +62,84 @@ export class JobQueries {
         { path: 'cursor', message: 'must be the next_cursor of an earlier answer' },
       ]);
     }
+    const own = accessibleRows(principal, 'read', 'Job', RULE_COLUMNS, 13);
     const rows = await em.query<JobViewRow[]>(
-      `SELECT ${JOB_COLUMNS} FROM ai_jobs WHERE ${WHERE} AND ($12::uuid IS NULL OR id < $12) ORDER BY id DESC LIMIT $13`,
-      [...filterValues(tenantId, filter), cursor ?? null, limit + 1],
+      `SELECT ${JOB_COLUMNS} FROM ai_jobs WHERE ${WHERE} AND ($11::uuid IS NULL OR id < $11) AND ${own.sql}
+        ORDER BY id DESC LIMIT $12`,
+      [...filterValues(principal.tenantId, filter), cursor ?? null, limit + 1, ...own.values],
     );
-    const items = rows.slice(0, limit).map(jobView);
+    const shown = rows.slice(0, limit);
+    const concealed = await this.concealed(em, principal, shown);
+    const items = shown.map((row) => jobView(row, concealed.get(row.id)));
     return { items, next_cursor: rows.length > limit ? rows[limit - 1]!.id : null };
   }
 
   /** @throws NotFoundError */
-  async one(
-    em: EntityManager,
-    tenantId: string,
-    id: string,
-    principalId?: string,
-  ): Promise<Record<string, unknown>> {
-    const job = await this.row(em, tenantId, id, principalId);
-    const executions = await em.query<ExecutionRow[]>(
-      `SELECT id, attempt, n, provider, model, request, answer, value, stop_reason, usage, cost_nano, price_id, duration_ms,
-              error_code, error_message, stored, created_at
-         FROM ai_executions WHERE tenant_id = $1 AND job_id = $2 ORDER BY attempt, n`,
-      [tenantId, id],
-    );
-    return { ...jobView(job), executions: executions.map(executionView) };
+  async one(em: EntityManager, principal: Principal, id: string): Promise<Record<string, unknown>> {
+    const job = await this.find(em, principal, 'read', id);
+    if (!job) throw new NotFoundError('job', id);
+    const concealed = (await this.concealed(em, principal, [job])).get(id);
+    const executions = await em.query<ExecutionRow[]>(EXECUTIONS, [principal.tenantId, id]);
+    return {
+      ...jobView(job, concealed),
+      executions: executions.map((execution) => executionView(execution, concealed)),
+    };
   }
 
-  /** @throws NotFoundError */
-  async row(em: EntityManager, tenantId: string, id: string, principalId?: string): Promise<JobViewRow> {
-    if (!isId(id)) throw new NotFoundError('job', id);
-    const [row] = await em.query<JobViewRow[]>(
-      `SELECT ${JOB_COLUMNS} FROM ai_jobs WHERE tenant_id = $1 AND id = $2 AND ($3::text IS NULL OR principal_id = $3)`,
-      [tenantId, id, principalId ?? null],
+  /** Makes sure that the principal may do this to the job. @throws NotFoundError where it may not, or there is none. */
+  async require(em: EntityManager, principal: Principal, action: Action, id: string): Promise<void> {
+    if (!(await this.may(em, principal, action, id))) throw new NotFoundError('job', id);
+  }
+
+  /** Whether there is such a job that the principal may do this to. */
+  async may(em: EntityManager, principal: Principal, action: Action, id: string): Promise<boolean> {
+    return (await this.find(em, principal, action, id)) !== undefined;
+  }
+
+  /** Ids of jobs that the principal may write, for a bulk operation; at most this many. */
+  async ids(em: EntityManager, principal: Principal, filter: JobFilter, limit: number): Promise<string[]> {
+    const own = accessibleRows(principal, 'write', 'Job', RULE_COLUMNS, 12);
+    const rows = await em.query<{ id: string }[]>(
+      `SELECT id FROM ai_jobs WHERE ${WHERE} AND ${own.sql} ORDER BY id LIMIT $11`,
+      [...filterValues(principal.tenantId, filter), limit, ...own.values],
     );
-    if (!row) throw new NotFoundError('job', id);
+    return rows.map((row) => row.id);
+  }
+
+  private async find(
+    em: EntityManager,
+    principal: Principal,
+    action: Action,
+    id: string,
+  ): Promise<JobViewRow | undefined> {
+    if (!isId(id)) return undefined;
+    const own = accessibleRows(principal, action, 'Job', RULE_COLUMNS, 3);
+    const [row] = await em.query<JobViewRow[]>(
+      `SELECT ${JOB_COLUMNS} FROM ai_jobs WHERE tenant_id = $1 AND id = $2 AND ${own.sql}`,
+      [principal.tenantId, id, ...own.values],
+    );
     return row;
   }
 
-  /** Ids that a bulk operation is about, at most this many. */
-  async ids(em: EntityManager, tenantId: string, filter: JobFilter, limit: number): Promise<string[]> {
-    const rows = await em.query<{ id: string }[]>(
-      `SELECT id FROM ai_jobs WHERE ${WHERE} ORDER BY id LIMIT $12`,
-      [...filterValues(tenantId, filter), limit],
-    );
-    return rows.map((row) => row.id);
+  /** Each process is asked once for all of its jobs. */
+  private async concealed(
+    em: EntityManager,
+    principal: Principal,
+    rows: readonly JobViewRow[],
+  ): Promise<ReadonlyMap<string, Concealed>> {
+    const all = new Map<string, Concealed>();
+    for (const type of new Set(rows.map(({ job_type }) => job_type))) {
+      const jobs = rows
+        .filter(({ job_type }) => job_type === type)
+        .map(({ id, pipeline_id, record_id, field }) => ({
+          id,
+          pipelineId: pipeline_id,
+          recordId: record_id,
+          field,
+        }));
+      const some = await this.processes.find(type)?.conceals?.(em, principal, jobs);
+      for (const [id, concealed] of some ?? []) all.set(id, concealed);
+    }
+    return all;
   }
 }

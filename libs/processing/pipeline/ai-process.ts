@@ -1,5 +1,6 @@
 import type { EntityManager } from 'typeorm';
 import { FieldsmithError, type Json } from '#libs/common';
+import type { Principal } from '#libs/host';
 import type { ToolUse } from '#libs/llm';
 import type { ClaimedJob, JobOutcome } from '../jobs/job.js';
 import type { ParserOptions } from '../parsers/parser.js';
@@ -39,6 +40,22 @@ export interface StoredResult {
   sources: string[];
 }
 
+/** A job that is about to be shown to somebody. */
+export interface ShownJob {
+  id: string;
+  pipelineId: string | null;
+  recordId: string | null;
+  field: string | null;
+}
+
+/** What of a job is not shown. */
+export interface Concealed {
+  /** What the result was made from: inputs, prompts, citations. */
+  input: boolean;
+  /** The result. */
+  output: boolean;
+}
+
 /**
  * What a kind of job does. Every job runs through one pipeline: collect, prompt, call, parse, store; a process supplies
  * collect, prompt and store. Register it with {@link ProcessRegistry} when its module starts.
@@ -71,6 +88,15 @@ export interface AiProcess<Collected = unknown> {
    * Asked in batches of a thousand, in a transaction of the tenant.
    */
   keeps?(em: EntityManager, tenantId: string, executionIds: readonly string[]): Promise<string[]>;
+  /**
+   * What of these jobs the principal may not see, by their ids; a job that is not named is shown whole. Default: all are.
+   * Asked with every page of jobs that is read.
+   */
+  conceals?(
+    em: EntityManager,
+    principal: Principal,
+    jobs: readonly ShownJob[],
+  ): Promise<ReadonlyMap<string, Concealed>>;
   /** Called in the transaction that discards a result, for instance to make a job that does it anew. */
   discarded?(em: EntityManager, job: ClaimedJob, collected: Collected, reason: string): Promise<void>;
 }

@@ -30,6 +30,11 @@ export class ProcessRegistry {
     );
   }
 
+  /** Undefined where nobody does this kind of work any more, or it never was a job's. */
+  find(type: string): AiProcess | undefined {
+    return this.processes.get(type);
+  }
+
   names(): string[] {
     return [...this.processes.keys()];
   }

@@ -1,6 +1,7 @@
 import { Transform, Type } from 'class-transformer';
 import {
   ArrayMaxSize,
+  ArrayUnique,
   IsArray,
   IsBoolean,
   IsIn,
@@ -11,6 +12,7 @@ import {
 } from 'class-validator';
 import { MaxLength, Validate, ValidateNested, ValidatorConstraint } from 'class-validator';
 import type { ValidatorConstraintInterface } from 'class-validator';
+import { ROLES, type Role } from '#libs/access';
 import { FIELD_TYPES, type FieldType } from '#libs/host';
 import { MAX_FIELDS } from '../pipelines/field-rules.js';
 import { isSlug } from '../pipelines/slugs.js';
@@ -69,6 +71,13 @@ export class FieldDto {
   @IsBoolean()
   sensitive?: boolean;
 
+  /** The roles that see its values, beside the owner; left out, all do. */
+  @IsOptional()
+  @IsArray()
+  @ArrayUnique()
+  @IsIn(ROLES, { each: true })
+  visible_to?: Role[] | null;
+
   @IsOptional()
   @IsObject()
   ai_config?: Record<string, unknown>;
@@ -103,6 +112,13 @@ export class FieldChangesDto {
   @IsOptional()
   @IsBoolean()
   sensitive?: boolean;
+
+  /** `null` lets everybody see its values again. */
+  @IsOptional()
+  @IsArray()
+  @ArrayUnique()
+  @IsIn(ROLES, { each: true })
+  visible_to?: Role[] | null;
 
   /** Replaces the whole configuration. */
   @IsOptional()

@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { RecordChangeListener } from '#libs/ai-fields';
+import { RecordChangeListener, ValueSight } from '#libs/ai-fields';
 import { FieldsmithError, InvalidInputError, NotFoundError, type Json } from '#libs/common';
 import { EventLog } from '#libs/events';
 import type { Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
-import { fieldOf, type Pipeline } from '../pipelines/pipeline.js';
+import { writableFields, type CrmField, type Pipeline } from '../pipelines/pipeline.js';
 import { PipelineCatalog } from '../pipelines/pipeline-catalog.js';
 import { insertRecords } from '../records/insert-records.js';
 import { recordEvent } from '../records/record-event.js';
@@ -46,11 +46,12 @@ export class RecordImporter {
     private readonly catalog: PipelineCatalog,
     private readonly listener: RecordChangeListener,
     private readonly events: EventLog,
+    private readonly sights: ValueSight,
   ) {}
 
   /**
    * @param generate also queues the AI fields of the new records.
-   * @throws InvalidInputError for the header, before any row; FieldsmithError `csv_malformed`, 422, with the number of
+   * @throws InvalidInputError or FieldNotVisibleError for the header, before any row; FieldsmithError `csv_malformed`, 422, with the number of
    * rows imported before; NotFoundError for the pipeline.
    */
   async run(
@@ -62,7 +63,7 @@ export class RecordImporter {
     const report = new ImportReport();
     const rows = csvRows(csv);
     try {
-      const columns = await this.readHeader(principal.tenantId, pipelineId, rows);
+      const columns = await this.readHeader(principal, pipelineId, rows);
       await this.readRows({ principal, pipelineId, columns, generate, report }, rows);
     } catch (error) {
       throw report.imported > 0 ? stoppedAfter(report.imported, error) : error;
@@ -73,15 +74,22 @@ export class RecordImporter {
   }
 
   private async readHeader(
-    tenantId: string,
+    principal: Principal,
     pipelineId: string,
     rows: ReturnType<typeof csvRows>,
   ): Promise<string[]> {
+    const { tenantId } = principal;
     const read = (em: EntityManager) => this.catalog.find(em, tenantId, pipelineId);
     const pipeline = await this.tenants.transaction(tenantId, read);
     if (!pipeline) throw new NotFoundError('pipeline', pipelineId);
     const { value: first } = await rows.next();
-    if (first && 'cells' in first) return readHeader(pipeline.fields, first.cells);
+    if (first && 'cells' in first) {
+      const columns = readHeader(pipeline.fields, first.cells);
+      await this.tenants.transaction(tenantId, (em) =>
+        this.sights.requireWritable(em, principal, pipeline, columns),
+      );
+      return columns;
+    }
     const message = first
       ? 'The quote in the first line is never closed.'
       : 'The file is empty: send a header line first.';
@@ -115,8 +123,7 @@ export class RecordImporter {
     const rejected = new ImportReport();
     const imported = await this.tenants.transaction(tenantId, async (em) => {
       const pipeline = await this.catalog.forWriting(em, tenantId, pipelineId);
-      requireColumns(pipeline, table.columns);
-      const rows = await this.goodRows(em, tenantId, pipeline, table.columns, batch, rejected);
+      const rows = await this.goodRows(em, table, pipeline, batch, rejected);
       if (rows.length > 0) await this.insert(em, table, pipeline, rows);
       return rows.length;
     });
@@ -125,14 +132,15 @@ export class RecordImporter {
 
   private async goodRows(
     em: EntityManager,
-    tenantId: string,
+    { principal: { tenantId, roles }, columns }: Table,
     pipeline: Pipeline,
-    columns: string[],
     batch: CsvRow[],
     rejected: ImportReport,
   ): Promise<GoodRow[]> {
+    const fields = writableFields(pipeline, roles);
+    requireColumns(fields, columns);
     const read = batch.flatMap(({ line, cells }): GoodRow[] => {
-      const row = readRow(pipeline.fields, columns, cells);
+      const row = readRow(fields, columns, cells);
       if ('values' in row) return [{ line, values: row.values }];
       rejected.reject(line, row.errors);
       return [];
@@ -172,8 +180,8 @@ export class RecordImporter {
 }
 
 /** The fields may change while a long import runs. */
-function requireColumns(pipeline: Pipeline, columns: string[]): void {
-  const gone = columns.filter((slug) => !fieldOf(pipeline, slug));
+function requireColumns(fields: readonly CrmField[], columns: string[]): void {
+  const gone = columns.filter((slug) => !fields.some((field) => field.slug === slug));
   if (gone.length === 0) return;
   const message = `Fields of the import were removed while it ran: ${gone.join(', ')}.`;
   throw new FieldsmithError('pipeline_changed', message, { status: 409 });

@@ -29,7 +29,7 @@ export class FieldAdmin {
     private readonly audit: AuditLog,
   ) {}
 
-  /** @throws InvalidInputError, NotFoundError */
+  /** @throws InvalidInputError, NotFoundError; FieldNotVisibleError, 403. */
   add(principal: Principal, pipelineId: string, dto: FieldDto): Promise<FieldView> {
     return this.changing(principal, pipelineId, async (em, before) => {
       const [field] = newFields([dto], new Set(before.fields.map(({ slug }) => slug)), alone) as [CrmField];
@@ -41,11 +41,15 @@ export class FieldAdmin {
       const warnings =
         dto.ai_config && (await this.configs.save(em, principal, after, field.slug, dto.ai_config));
       if (!dto.ai_config) await this.configs.pipelineChanged(em, principal, after);
+      await this.configs.requireNoReveal(em, principal, before, after, field.slug);
       return this.show(em, principal.tenantId, after, field.slug, warnings);
     });
   }
 
-  /** @throws InvalidInputError, NotFoundError; FieldsmithError `field_in_use`, 409, when a prompt names what becomes sensitive. */
+  /**
+   * @throws InvalidInputError, NotFoundError; FieldsmithError `field_in_use`, 409, when a prompt names what becomes
+   * sensitive; FieldNotVisibleError, 403, for who would show themselves what they may not see.
+   */
   change(principal: Principal, pipelineId: string, slug: string, dto: FieldChangesDto): Promise<FieldView> {
     return this.changing(principal, pipelineId, async (em, before) => {
       const field = requireField(before, slug);
@@ -57,6 +61,9 @@ export class FieldAdmin {
       await this.record(em, principal, pipelineId, field, changed);
       const after = { ...before, fields: before.fields.map((other) => (other === field ? changed : other)) };
       const warnings = await this.tellPlugin(em, principal, after, field, changed, dto);
+      if (dto.ai_config || dto.visible_to !== undefined) {
+        await this.configs.requireNoReveal(em, principal, before, after, slug);
+      }
       return this.show(em, principal.tenantId, after, slug, warnings);
     });
   }
@@ -136,6 +143,7 @@ function changedField(field: CrmField, dto: FieldChangesDto): CrmField {
     name: dto.name ?? field.name,
     required: dto.required ?? field.required,
     sensitive: dto.sensitive ?? field.sensitive,
+    visibleTo: dto.visible_to === undefined ? field.visibleTo : dto.visible_to,
     options: dto.options ?? kept,
   };
 }

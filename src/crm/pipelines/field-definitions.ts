@@ -45,6 +45,7 @@ function toField(dto: FieldDto, slug: string): CrmField {
     fieldType: dto.field_type,
     options: dto.options ?? {},
     sensitive: dto.sensitive ?? false,
+    visibleTo: dto.visible_to,
     required: dto.required ?? false,
   };
 }

@@ -3,13 +3,14 @@ import type { EntityManager } from 'typeorm';
 import type { CrmField } from './pipeline.js';
 
 const ADD = `
-  INSERT INTO pipeline_fields (tenant_id, pipeline_id, slug, name, field_type, required, sensitive, options, position)
-  SELECT $1, $2, f.slug, f.name, f."fieldType", f.required, f.sensitive, f.options,
+  INSERT INTO pipeline_fields (tenant_id, pipeline_id, slug, name, field_type, required, sensitive, visible_to, options, position)
+  SELECT $1, $2, f.slug, f.name, f."fieldType", f.required, f.sensitive, f."visibleTo", f.options,
          f.n + (SELECT coalesce(max(position), 0) FROM pipeline_fields WHERE tenant_id = $1 AND pipeline_id = $2)
     FROM jsonb_to_recordset($3::jsonb)
-         AS f(slug text, name text, "fieldType" text, required boolean, sensitive boolean, options jsonb, n int)`;
+         AS f(slug text, name text, "fieldType" text, required boolean, sensitive boolean, "visibleTo" text[], options jsonb,
+              n int)`;
 const CHANGE = `
-  UPDATE pipeline_fields SET name = $4, field_type = $5, required = $6, sensitive = $7, options = $8
+  UPDATE pipeline_fields SET name = $4, field_type = $5, required = $6, sensitive = $7, options = $8, visible_to = $9
    WHERE tenant_id = $1 AND pipeline_id = $2 AND slug = $3`;
 const REMOVE = 'DELETE FROM pipeline_fields WHERE tenant_id = $1 AND pipeline_id = $2 AND slug = $3';
 const LOCK = `
@@ -52,9 +53,10 @@ export async function updateField(
   pipelineId: string,
   field: CrmField,
 ): Promise<void> {
-  const { slug, name, fieldType, required, sensitive, options } = field;
-  const values = [tenantId, pipelineId, slug, name, fieldType, required, sensitive, JSON.stringify(options)];
-  await em.query(CHANGE, values);
+  const { slug, name, fieldType, required, sensitive, visibleTo = null } = field;
+  const options = JSON.stringify(field.options);
+  const address = [tenantId, pipelineId, slug];
+  await em.query(CHANGE, [...address, name, fieldType, required, sensitive, options, visibleTo]);
 }
 
 export async function deleteField(

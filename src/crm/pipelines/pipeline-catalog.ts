@@ -22,7 +22,7 @@ interface PipelineRow extends VersionRow {
 const IS_OWN = 'coalesce(p.xmin = pg_current_xact_id_if_assigned()::xid, false) AS is_own';
 const FIELDS = `
   (SELECT coalesce(jsonb_agg(jsonb_build_object('slug', f.slug, 'name', f.name, 'fieldType', f.field_type,
-            'options', f.options, 'sensitive', f.sensitive, 'required', f.required) ORDER BY f.position), '[]')
+            'options', f.options, 'sensitive', f.sensitive, 'required', f.required, 'visibleTo', f.visible_to) ORDER BY f.position), '[]')
      FROM pipeline_fields f WHERE f.tenant_id = p.tenant_id AND f.pipeline_id = p.id) AS fields`;
 const COLUMNS = `p.id, p.name, p.slug, p.version, p.created_at, p.updated_at, ${IS_OWN}, ${FIELDS}`;
 

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import type { Role } from '#libs/access';
 import { AiFieldConfigs } from '#libs/ai-fields';
 import type { Json } from '#libs/common';
 import type { FieldOptions, FieldType } from '#libs/host';
@@ -13,6 +14,8 @@ export interface FieldView {
   required: boolean;
   options: FieldOptions;
   sensitive: boolean;
+  /** The roles that see its values; not there where all do. */
+  visible_to?: readonly Role[];
   ai_config?: Record<string, Json>;
   /** What the admin should know of the configuration that was saved just now. */
   warnings?: string[];
@@ -44,7 +47,8 @@ export class PipelineViews {
 
 /** A field as the API shows it, with its configuration where it is given. */
 export function showField(field: CrmField, config?: Record<string, Json>): FieldView {
-  const { name, slug, fieldType, required, options, sensitive } = field;
-  const view = { name, slug, field_type: fieldType, required, options, sensitive };
+  const { name, slug, fieldType, required, options, sensitive, visibleTo } = field;
+  const limit = visibleTo ? { visible_to: visibleTo } : {};
+  const view = { name, slug, field_type: fieldType, required, options, sensitive, ...limit };
   return config ? { ...view, ai_config: config } : view;
 }

@@ -1,9 +1,11 @@
+import { unseenFields, type Role } from '#libs/access';
 import type { FieldOptions, HostField, HostPipeline } from '#libs/host';
 
 /** A field as this host keeps it. */
 export interface CrmField extends HostField {
   options: FieldOptions;
   sensitive: boolean;
+  visibleTo?: readonly Role[] | null;
   required: boolean;
 }
 
@@ -22,4 +24,10 @@ export function fieldOf(pipeline: Pipeline, slug: string): CrmField | undefined 
 
 export function hasAiFields(pipeline: HostPipeline): boolean {
   return pipeline.fields.some((field) => field.fieldType === 'ai_generated');
+}
+
+/** The fields that these roles may give values for. A required one that they cannot see is not required of them. */
+export function writableFields({ fields }: Pipeline, roles: readonly string[]): CrmField[] {
+  const unseen = unseenFields(fields, roles);
+  return fields.filter(({ slug }) => !unseen.has(slug));
 }

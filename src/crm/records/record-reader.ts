@@ -1,5 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { ValueSight } from '#libs/ai-fields';
 import { NotFoundError } from '#libs/common';
+import type { Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
 import type { PageQuery } from '../../config/page-query.js';
 import { PipelineCatalog } from '../pipelines/pipeline-catalog.js';
@@ -26,27 +28,35 @@ export class RecordReader {
     private readonly tenants: TenantTransactions,
     private readonly catalog: PipelineCatalog,
     private readonly views: RecordViews,
+    private readonly sights: ValueSight,
   ) {}
 
   /** @throws NotFoundError */
-  read(tenantId: string, recordId: string): Promise<RecordView> {
+  read(principal: Principal, recordId: string): Promise<RecordView> {
+    const { tenantId } = principal;
     return this.tenants.snapshot(tenantId, async (em) => {
       const found = await findRecord(em, this.catalog, tenantId, recordId);
       if (!found) throw new NotFoundError('record', recordId);
-      const [view] = await this.views.show(em, tenantId, found.pipeline, [found.row]);
+      const [view] = await this.views.show(em, principal, found.pipeline, [found.row]);
       return view as RecordView;
     });
   }
 
-  /** A page of a pipeline's records and one more where there are more. @throws NotFoundError, InvalidInputError */
-  list(tenantId: string, pipelineId: string, page: PageQuery): Promise<RecordView[]> {
+  /**
+   * A page of a pipeline's records and one more where there are more.
+   *
+   * @throws NotFoundError, InvalidInputError; FieldNotVisibleError, 403, for a filter by what the principal may not see.
+   */
+  list(principal: Principal, pipelineId: string, page: PageQuery): Promise<RecordView[]> {
+    const { tenantId } = principal;
     return this.tenants.snapshot(tenantId, async (em) => {
       const pipeline = await this.catalog.find(em, tenantId, pipelineId);
       if (!pipeline) throw new NotFoundError('pipeline', pipelineId);
+      await this.sights.requireFilter(em, principal, pipeline, [...page.filter.keys()]);
       const filter = JSON.stringify(readFilter(pipeline, page.filter));
       const parameters = [tenantId, pipelineId, page.after ?? '', filter, page.limit + 1];
       const rows = await em.query<RecordRow[]>(LIST, parameters);
-      return this.views.show(em, tenantId, pipeline, rows);
+      return this.views.show(em, principal, pipeline, rows);
     });
   }
 }

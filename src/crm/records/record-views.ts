@@ -1,14 +1,18 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { fieldSight } from '#libs/access';
 import {
   AiValueViews,
+  shownRecord,
   showValues,
+  sightOfFacts,
   subjectOf,
   type AiValueView,
   type TriggeredJob,
   type ValueFacts,
 } from '#libs/ai-fields';
 import type { Json } from '#libs/common';
+import type { Principal } from '#libs/host';
 import { hasAiFields, type Pipeline } from '../pipelines/pipeline.js';
 import { RelationLabels } from './relation-labels.js';
 import { knownValues, type RecordRow } from './record-rows.js';
@@ -37,14 +41,20 @@ export class RecordViews {
     private readonly labels: RelationLabels,
   ) {}
 
+  /** Records as this principal sees them. */
   async show(
     em: EntityManager,
-    tenantId: string,
+    principal: Principal,
     pipeline: Pipeline,
     rows: RecordRow[],
   ): Promise<RecordView[]> {
-    const ai = await this.describe(em, tenantId, pipeline, rows);
-    return rows.map((row) => this.view(pipeline, row, ai.get(row.id) ?? {}));
+    const { tenantId } = principal;
+    if (rows.length === 0) return [];
+    if (!hasAiFields(pipeline)) return rows.map((row) => this.view(principal, pipeline, row));
+    const ids = rows.map(({ id }) => id);
+    const facts = await this.values.facts(em, tenantId, pipeline, ids);
+    const ai = showValues(facts, await this.labels.toHostRecords(em, tenantId, pipeline, rows));
+    return rows.map((row) => this.view(principal, pipeline, row, { facts, ai: ai.get(row.id) ?? {} }));
   }
 
   /** What the states of a record's AI values are derived from; undefined where the pipeline has none. */
@@ -64,51 +74,51 @@ export class RecordViews {
    */
   async showSaved(
     em: EntityManager,
-    tenantId: string,
+    principal: Principal,
     pipeline: Pipeline,
     row: RecordRow,
     jobs: TriggeredJob[],
     facts?: ValueFacts,
   ): Promise<RecordView> {
-    const view = this.view(pipeline, row, await this.aiOf(em, tenantId, pipeline, row, jobs, facts));
+    const view = facts
+      ? await this.showQueued(em, principal, pipeline, row, jobs, facts)
+      : (await this.show(em, principal, pipeline, [row]))[0]!;
     if (jobs.length === 0) return view;
     return { ...view, ai_processing: { triggered_jobs: jobs, record_id: row.id, processing_mode: 'async' } };
   }
 
-  private async aiOf(
+  private async showQueued(
     em: EntityManager,
-    tenantId: string,
+    principal: Principal,
     pipeline: Pipeline,
     row: RecordRow,
     jobs: TriggeredJob[],
-    facts: ValueFacts | undefined,
-  ): Promise<Record<string, AiValueView>> {
-    if (!facts) return (await this.describe(em, tenantId, pipeline, [row])).get(row.id) ?? {};
-    const records = await this.labels.toHostRecords(em, tenantId, pipeline, [row]);
+    facts: ValueFacts,
+  ): Promise<RecordView> {
+    const records = await this.labels.toHostRecords(em, principal.tenantId, pipeline, [row]);
     const queued = new Map(jobs.map(({ field, job_id }) => [subjectOf(row.id, field), job_id]));
-    return showValues(facts, records, queued).get(row.id) ?? {};
+    const ai = showValues(facts, records, queued).get(row.id) ?? {};
+    return this.view(principal, pipeline, row, { facts, ai });
   }
 
-  private view(pipeline: Pipeline, row: RecordRow, ai: Record<string, AiValueView>): RecordView {
-    return {
+  private view(
+    { roles }: Principal,
+    pipeline: Pipeline,
+    row: RecordRow,
+    shown?: { facts: ValueFacts; ai: Record<string, AiValueView> },
+  ): RecordView {
+    const view = {
       id: row.id,
       pipeline_id: row.pipeline_id,
       data: knownValues(pipeline, row.data),
       version: Number(row.version),
       created_at: row.created_at.toISOString(),
       updated_at: row.updated_at.toISOString(),
-      ai,
+      ai: shown?.ai ?? {},
     };
-  }
-
-  private async describe(
-    em: EntityManager,
-    tenantId: string,
-    pipeline: Pipeline,
-    rows: RecordRow[],
-  ): Promise<Map<string, Record<string, AiValueView>>> {
-    if (rows.length === 0 || !hasAiFields(pipeline)) return new Map();
-    const records = await this.labels.toHostRecords(em, tenantId, pipeline, rows);
-    return this.values.describe(em, tenantId, pipeline, records);
+    const sight = shown
+      ? sightOfFacts(shown.facts, roles, row.id)
+      : fieldSight(pipeline.fields, roles, new Map());
+    return shownRecord(view, sight);
   }
 }

@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { RecordChangeListener, type TriggeredJob } from '#libs/ai-fields';
+import { RecordChangeListener, ValueSight, type TriggeredJob } from '#libs/ai-fields';
 import { FieldsmithError, InvalidInputError, NotFoundError, type Json } from '#libs/common';
 import { EventLog } from '#libs/events';
 import type { Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
-import type { Pipeline } from '../pipelines/pipeline.js';
+import { writableFields, type Pipeline } from '../pipelines/pipeline.js';
 import { PipelineCatalog } from '../pipelines/pipeline-catalog.js';
 import { dataErrors } from '../values/check-data.js';
 import { findRecord, type FoundRecord } from './find-record.js';
@@ -34,18 +34,23 @@ export class RecordWriter {
     private readonly views: RecordViews,
     private readonly listener: RecordChangeListener,
     private readonly events: EventLog,
+    private readonly sights: ValueSight,
   ) {}
 
-  /** @throws InvalidInputError with everything that is wrong; NotFoundError for the pipeline. */
+  /**
+   * @throws InvalidInputError with everything that is wrong; NotFoundError for the pipeline; FieldNotVisibleError, 403,
+   * for a value that the principal may not see.
+   */
   add(principal: Principal, pipelineId: string, given: Record<string, Json>): Promise<RecordView> {
     const { tenantId } = principal;
     return this.tenants.transaction(tenantId, async (em) => {
       const pipeline = await this.catalog.forWriting(em, tenantId, pipelineId);
-      await this.check(em, tenantId, pipeline, { given });
+      await this.sights.requireWritable(em, principal, pipeline, Object.keys(given));
+      await this.check(em, principal, pipeline, { given });
       const values = dataChanges({}, given).set;
       const [row] = (await insertRecords(em, tenantId, pipelineId, [values])) as [RecordRow];
       const jobs = await this.announce(em, principal, pipeline, row, values, true);
-      return this.views.showSaved(em, tenantId, pipeline, row, jobs);
+      return this.views.showSaved(em, principal, pipeline, row, jobs);
     });
   }
 
@@ -53,7 +58,7 @@ export class RecordWriter {
    * Saves the values that are given and leaves the others.
    *
    * @param expectedVersion the version that the changes were made on; undefined skips the check.
-   * @throws InvalidInputError, NotFoundError; FieldsmithError `version_conflict`, 409.
+   * @throws InvalidInputError, NotFoundError; FieldsmithError `version_conflict`, 409; FieldNotVisibleError, 403.
    */
   change(
     principal: Principal,
@@ -64,11 +69,12 @@ export class RecordWriter {
     const { tenantId } = principal;
     return this.tenants.transaction(tenantId, async (em) => {
       const { row, pipeline } = await this.lock(em, tenantId, recordId);
+      await this.sights.requireWritable(em, principal, pipeline, Object.keys(given), recordId);
       if (expectedVersion !== undefined && String(expectedVersion) !== row.version)
         throw versionConflict(row);
-      await this.check(em, tenantId, pipeline, { given, current: row.data });
+      await this.check(em, principal, pipeline, { given, current: row.data });
       const changes = dataChanges(row.data, given);
-      if (isEmptyChange(changes)) return this.views.showSaved(em, tenantId, pipeline, row, []);
+      if (isEmptyChange(changes)) return this.views.showSaved(em, principal, pipeline, row, []);
       return this.saveChanges(em, principal, pipeline, row, changes);
     });
   }
@@ -105,7 +111,7 @@ export class RecordWriter {
       this.announce(em, principal, pipeline, expected, changedValues(changes), false),
       writesAiValues ? undefined : this.views.facts(em, tenantId, pipeline, row.id),
     ]);
-    return this.views.showSaved(em, tenantId, pipeline, saved, jobs, facts);
+    return this.views.showSaved(em, principal, pipeline, saved, jobs, facts);
   }
 
   private async lock(em: EntityManager, tenantId: string, recordId: string): Promise<FoundRecord> {
@@ -116,11 +122,11 @@ export class RecordWriter {
 
   private async check(
     em: EntityManager,
-    tenantId: string,
+    { tenantId, roles }: Principal,
     pipeline: Pipeline,
     values: NewValues,
   ): Promise<void> {
-    const errors = dataErrors(pipeline.fields, values.given, values.current === undefined);
+    const errors = dataErrors(writableFields(pipeline, roles), values.given, values.current === undefined);
     if (errors.length > 0) throw new InvalidInputError(errors);
     const missing = (await missingTargets(em, tenantId, pipeline, [values])).get(0);
     if (missing) throw new InvalidInputError(missing);

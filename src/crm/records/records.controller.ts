@@ -18,11 +18,11 @@ export class RecordsController {
   @Get('pipelines/:id/records')
   @Authorize('read', 'Record')
   async list(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('id') pipelineId: string,
     @PageOf(true) page: PageQuery,
   ): Promise<Page<RecordView>> {
-    return toPage(await this.reader.list(tenantId, pipelineId, page), page.limit);
+    return toPage(await this.reader.list(principal, pipelineId, page), page.limit);
   }
 
   @Post('pipelines/:id/records')
@@ -36,8 +36,8 @@ export class RecordsController {
 
   @Get('records/:id')
   @Authorize('read', 'Record')
-  read(@CurrentPrincipal() { tenantId }: Principal, @Param('id') id: string): Promise<RecordView> {
-    return this.reader.read(tenantId, id);
+  read(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<RecordView> {
+    return this.reader.read(principal, id);
   }
 
   @Patch('records/:id')

@@ -18,8 +18,8 @@ const LABELS = `
 
 /**
  * Rows as the plugin sees records: a relation is `{id, label}`. A label is the related record's first text, never
- * of a field that is sensitive or on the tenant's deny list, since labels go into prompts; where there is none it is
- * the id. A related record that is gone is left out.
+ * of a field that is sensitive, on the tenant's deny list or only for some roles, since labels go into prompts; where there
+ * is none it is the id. A related record that is gone is left out.
  */
 @Injectable()
 export class RelationLabels {
@@ -71,7 +71,10 @@ export class RelationLabels {
     for (const target of new Set(relations.map(({ options }) => options.pipeline_id ?? ''))) {
       const pipeline = await this.catalog.find(em, tenantId, target);
       const isLabel = (field: CrmField) =>
-        LABELLING.includes(field.fieldType) && !field.sensitive && !isDenied(field.slug, deniedFields);
+        LABELLING.includes(field.fieldType) &&
+        !field.sensitive &&
+        !field.visibleTo &&
+        !isDenied(field.slug, deniedFields);
       labelFields[target] = pipeline?.fields.find(isLabel)?.slug ?? null;
     }
     return labelFields;

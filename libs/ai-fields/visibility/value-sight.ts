@@ -1,0 +1,197 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import {
+  FieldNotVisibleError,
+  requireShown,
+  seesEverything,
+  unseenFields,
+  type FieldSight,
+} from '#libs/access';
+import { PIPELINE_SCHEMAS, type HostPipeline, type PipelineSchemas, type Principal } from '#libs/host';
+import type { Concealed, ShownJob } from '#libs/processing';
+import { TenantSettingsStore } from '#libs/tenants';
+import type { CompiledPipeline } from '../config/compile-pipeline.js';
+import { CompiledConfigs } from '../config/compiled-configs.js';
+import { readValues } from '../values/value-row.js';
+import { pipelineSight, recordSight } from './record-sight.js';
+
+/** Fields of which some value in the pipeline was made from what is unseen. */
+const MADE_FROM = `
+  SELECT f.slug FROM unnest($3::text[]) f(slug)
+   WHERE EXISTS (SELECT FROM ai_values v WHERE v.tenant_id = $1 AND v.pipeline_id = $2 AND v.field = f.slug
+                    AND (v.sources && $4::text[] OR v.override_sources && $4::text[]))`;
+
+/**
+ * Whether each job was made from what is unseen, by its calls and the value it has stored. Of a job that did neither and has
+ * a result, such as one answered from the cache whose value was replaced since, nobody knows: it counts as made from it.
+ */
+const JOBS_MADE_FROM = `
+  SELECT o.id FROM ai_jobs o
+   WHERE o.tenant_id = $1 AND o.id = ANY ($2::uuid[]) AND coalesce((
+     SELECT bool_or(s.sources && $3::text[]) FROM (
+       SELECT e.sources FROM ai_executions e WHERE e.tenant_id = $1 AND e.job_id = o.id
+       UNION ALL
+       SELECT v.sources FROM ai_values v
+        WHERE v.tenant_id = $1 AND v.record_id = o.record_id AND v.field = o.field AND v.job_id = o.id) s
+   ), o.output IS NOT NULL)`;
+
+/** Which values a principal sees. Where no field of a pipeline has a `visible_to`, none of this asks the database. */
+@Injectable()
+export class ValueSight {
+  constructor(
+    @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
+    private readonly configs: CompiledConfigs,
+    private readonly settings: TenantSettingsStore,
+  ) {}
+
+  /** What the principal sees of the pipeline by its configurations. */
+  async of(em: EntityManager, principal: Principal, pipeline: HostPipeline): Promise<FieldSight> {
+    const compiled = await this.compiled(em, principal.tenantId, pipeline);
+    return pipelineSight(compiled, principal.roles);
+  }
+
+  /**
+   * For whoever names fields to write them.
+   *
+   * @param recordId where they are of a record that is there already.
+   * @throws FieldNotVisibleError, 403.
+   */
+  async requireWritable(
+    em: EntityManager,
+    principal: Principal,
+    pipeline: HostPipeline,
+    slugs: readonly string[],
+    recordId?: string,
+  ): Promise<void> {
+    const unseen = unseenFields(pipeline.fields, principal.roles);
+    if (unseen.size === 0) return;
+    requireShown(unseen, slugs);
+    const ai = aiAmong(pipeline, slugs);
+    if (ai.length === 0) return;
+    const compiled = await this.compiled(em, principal.tenantId, pipeline);
+    const sight = recordId
+      ? await this.ofRecord(em, principal, compiled, recordId)
+      : pipelineSight(compiled, principal.roles);
+    requireShown(sight.hidden, ai);
+  }
+
+  /**
+   * For whoever looks for records by the values of fields. One value that is hidden is enough to refuse an AI field:
+   * whether its record is found would tell what the value is.
+   *
+   * @throws FieldNotVisibleError, 403.
+   */
+  async requireFilter(
+    em: EntityManager,
+    principal: Principal,
+    pipeline: HostPipeline,
+    slugs: readonly string[],
+  ): Promise<void> {
+    const unseen = unseenFields(pipeline.fields, principal.roles);
+    if (unseen.size === 0 || slugs.length === 0) return;
+    requireShown(unseen, slugs);
+    const silent = aiAmong(pipeline, slugs).filter((slug) => !hasOwnWord(pipeline, slug));
+    if (silent.length === 0) return;
+    requireShown((await this.of(em, principal, pipeline)).hidden, silent);
+    requireShown(await this.madeFromUnseen(em, principal, pipeline, unseen, silent), silent);
+  }
+
+  /**
+   * For whoever would learn the size of prompts, as an estimate tells it.
+   *
+   * @throws FieldNotVisibleError, 403, where anything that goes into them is hidden, even if the value itself is shown.
+   */
+  async requireInputs(
+    em: EntityManager,
+    principal: Principal,
+    compiled: CompiledPipeline,
+    slug: string,
+  ): Promise<void> {
+    const { pipeline } = compiled;
+    const unseen = unseenFields(pipeline.fields, principal.roles);
+    if (unseen.size === 0) return;
+    requireShown(pipelineSight(compiled, principal.roles).opaque, [slug]);
+    const upstream = [...(compiled.upstream.get(slug) ?? [])];
+    const made = await this.madeFromUnseen(em, principal, pipeline, unseen, upstream);
+    if (made.size > 0) throw new FieldNotVisibleError([slug]);
+  }
+
+  /** What the principal sees of the values of one record. */
+  async ofRecord(
+    em: EntityManager,
+    principal: Principal,
+    compiled: CompiledPipeline,
+    recordId: string,
+  ): Promise<FieldSight> {
+    const isFull = unseenFields(compiled.pipeline.fields, principal.roles).size === 0;
+    const rows = isFull ? [] : await readValues(em, principal.tenantId, [recordId]);
+    const byField = new Map(rows.map((row) => [row.field, row]));
+    return recordSight(compiled, principal.roles, (slug) => byField.get(slug));
+  }
+
+  /** What of generations is not shown to the principal, by the ids of their jobs. */
+  async concealed(
+    em: EntityManager,
+    principal: Principal,
+    jobs: readonly ShownJob[],
+  ): Promise<Map<string, Concealed>> {
+    const found = new Map<string, Concealed>();
+    if (seesEverything(principal.roles)) return found;
+    for (const pipelineId of new Set(jobs.map((job) => job.pipelineId))) {
+      const pipeline = pipelineId ? await this.schemas.read(em, principal.tenantId, pipelineId) : undefined;
+      const unseen = pipeline && unseenFields(pipeline.fields, principal.roles);
+      if (!pipeline || !unseen?.size) continue;
+      const sight = await this.of(em, principal, pipeline);
+      const own = jobs.filter((job) => job.pipelineId === pipelineId);
+      const made = await this.jobsMadeFrom(em, principal.tenantId, own, unseen);
+      for (const { id, field } of own) {
+        const slug = field ?? '';
+        if (!made.has(id) && !sight.opaque.has(slug) && !unseen.has(slug)) continue;
+        found.set(id, { input: true, output: unseen.has(slug) || !hasOwnWord(pipeline, slug) });
+      }
+    }
+    return found;
+  }
+
+  private async jobsMadeFrom(
+    em: EntityManager,
+    tenantId: string,
+    jobs: readonly ShownJob[],
+    unseen: ReadonlySet<string>,
+  ): Promise<Set<string>> {
+    const ids = jobs.map(({ id }) => id);
+    const rows = await em.query<{ id: string }[]>(JOBS_MADE_FROM, [tenantId, ids, [...unseen]]);
+    return new Set(rows.map(({ id }) => id));
+  }
+
+  private async madeFromUnseen(
+    em: EntityManager,
+    { tenantId }: Principal,
+    pipeline: HostPipeline,
+    unseen: ReadonlySet<string>,
+    slugs: readonly string[],
+  ): Promise<Set<string>> {
+    if (slugs.length === 0) return new Set();
+    const parameters = [tenantId, pipeline.id, slugs, [...unseen]];
+    const rows = await em.query<{ slug: string }[]>(MADE_FROM, parameters);
+    return new Set(rows.map(({ slug }) => slug));
+  }
+
+  private async compiled(
+    em: EntityManager,
+    tenantId: string,
+    pipeline: HostPipeline,
+  ): Promise<CompiledPipeline> {
+    return this.configs.of(em, tenantId, pipeline, await this.settings.recent(em, tenantId));
+  }
+}
+
+function aiAmong({ fields }: HostPipeline, slugs: readonly string[]): string[] {
+  const ai = fields.filter(({ fieldType }) => fieldType === 'ai_generated').map(({ slug }) => slug);
+  return ai.filter((slug) => slugs.includes(slug));
+}
+
+/** Whether a field says itself who sees its values. */
+function hasOwnWord({ fields }: HostPipeline, slug: string): boolean {
+  return fields.some((field) => field.slug === slug && field.visibleTo);
+}
