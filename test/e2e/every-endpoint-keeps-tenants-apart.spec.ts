@@ -75,7 +75,11 @@ describe('every endpoint, asked by another tenant', () => {
     return found;
   }
 
-  const sceneNow = (): Scene => ({ ...world.scene, fresh: randomBytes(8).toString('hex') });
+  const sceneNow = (): Scene => ({
+    ...world.scene,
+    fresh: randomBytes(8).toString('hex'),
+    password: 'not theirs',
+  });
   const ask = (endpoint: Endpoint, role: Role) =>
     send(stage.product.url, endpoint, sceneNow(), others[role].token);
 

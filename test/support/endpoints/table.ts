@@ -9,6 +9,7 @@ import {
   ownPrice,
   spareField,
   sparePipeline,
+  sparePrincipal,
   spareRecord,
   spareUser,
   stoppedModel,
@@ -63,6 +64,10 @@ export const ENDPOINTS: Endpoint[] = [
   open('operators', 'GET /admin/queues'),
 
   row('viewer', 'read Pipeline', 'GET /auth/me'),
+  row('viewer', 'read Pipeline', 'PATCH /auth/me', {
+    body: { current_password: '{password}', new_password: 'battery staple' },
+    anew: sparePrincipal,
+  }),
   row('viewer', 'read Pipeline', 'GET /pipelines'),
   row('viewer', 'read Pipeline', 'GET /pipelines/{pipeline}'),
   row('viewer', 'read Record', 'GET /pipelines/{pipeline}/records'),

@@ -46,8 +46,9 @@ async function sceneOf(owner: Api): Promise<Record<string, string>> {
   await owner.settled(record);
   const { items: history } = await owner.get(`/records/${record}/ai/summary/history`);
   const email = `${run}@example.com`;
-  const { id: user } = await owner.post('/users', { email, password: 'correct horse', role: 'viewer' });
-  return { pipeline, record, run, user, email, execution: history[0].execution_id as string };
+  const password = 'correct horse';
+  const { id: user } = await owner.post('/users', { email, password, role: 'viewer' });
+  return { pipeline, record, run, user, email, password, execution: history[0].execution_id as string };
 }
 
 /** A record that may go. */
@@ -76,6 +77,12 @@ export const spareField: Maker = async ({ owner, scene }) => {
 };
 
 export const spareUser: Maker = async ({ owner }) => ({ user: (await owner.as('viewer')).userId });
+
+/** Somebody else with the caller's role, whose sign-in may end. */
+export const sparePrincipal: Maker = async ({ owner }, caller) => {
+  const { role } = await caller.get('/auth/me');
+  return { token: (await owner.as(role as Role)).token };
+};
 
 /** A job of the caller that has failed. */
 export const failedJob: Maker = async ({ scene }, caller) => ({
