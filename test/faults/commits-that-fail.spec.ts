@@ -8,15 +8,16 @@ import { budgetOf, ledgerEntries } from '../support/money.js';
 import { watchForOverspending } from '../support/overspend-watch.js';
 import { startProduct, type RunningProduct } from '../support/product.js';
 import { billOf } from '../support/provider-bill.js';
+import { quiet } from '../support/quiet.js';
 import { setStage, type Stage } from '../support/stage.js';
 
 jest.setTimeout(180_000);
 
 const ENV = { AI_LEASE_MS: '1500', AI_RETRY_BASE_MS: '1', AI_MAX_RETRIES: '5' };
 /** Leads of each kind. */
-const LEADS = 30;
+const LEADS = 24;
 /** Room for a handful of calls with tools at a time, which cost a fraction of what is held for them. */
-const LIMIT_CENTS = 20;
+const LIMIT_CENTS = 16;
 
 /** Calls that the ledger has, by the name of the lead. */
 const CALLS = `
@@ -76,11 +77,7 @@ describe('a budget of calls with and without tools, where commits fail', () => {
         if (n % 10 === 0) await add(kinds.painting, `Painted ${n}`, by[n % 2]!);
       }),
     );
-    await api.until('nothing is under way', async () => {
-      const open = `SELECT FROM ai_jobs WHERE tenant_id = $1 AND status IN ('pending', 'processing')
-        UNION ALL SELECT FROM ai_holds WHERE tenant_id = $1`;
-      return (await stage.database.sql(open, [api.tenantId])).length === 0;
-    });
+    await quiet(stage.database, api);
     expect(await failures()).toBeGreaterThan(20);
     await expectEnds();
     expect(await overspent()).toEqual([]);
@@ -97,13 +94,15 @@ describe('a budget of calls with and without tools, where commits fail', () => {
     const count = ({ pipelineId }: Leads, wanted: string) =>
       ends.find(({ pipeline, end }) => pipeline === pipelineId && end === wanted)?.jobs ?? 0;
     expect(count(kinds.plain, 'completed')).toBeGreaterThan(LEADS / 2);
-    expect(count(kinds.searching, 'completed')).toBeGreaterThan(LEADS / 6);
+    expect(count(kinds.searching, 'completed')).toBeGreaterThan(LEADS / 5);
     expect(count(kinds.searching, 'budget_exceeded')).toBeGreaterThan(0);
     expect([count(kinds.painting, 'completed'), count(kinds.painting, 'unknown_price') > 0]).toEqual([
       0,
       true,
     ]);
-    const known = ['completed', 'budget_exceeded', 'unknown_price', 'internal_error', 'worker_lost'];
+    // Failing commits end some; a hold that was too small would stop the model.
+    const byCommits = ['internal_error', 'store_failed', 'worker_lost'];
+    const known = ['completed', 'budget_exceeded', 'unknown_price', ...byCommits];
     expect(ends.filter(({ end }) => !known.includes(end))).toEqual([]);
   }
 
