@@ -22,6 +22,9 @@ interface Things {
   values: ValueId[];
   unconfirmed: { job: string; attempt: number; n: number }[];
   extra: { pipeline: string; slug: string }[];
+  drafts: { pipeline_id: string; record_id: string }[];
+  overridden: string[];
+  limits: string[];
 }
 
 const THINGS = `
@@ -37,7 +40,10 @@ const THINGS = `
          ARRAY(SELECT jsonb_build_object('job', job_id, 'attempt', attempt, 'n', n) FROM ai_ledger
                 WHERE tenant_id = $1 AND entry = 'unconfirmed' ORDER BY job_id, attempt, n) AS unconfirmed,
          ARRAY(SELECT jsonb_build_object('pipeline', pipeline_id, 'slug', slug) FROM pipeline_fields
-                WHERE tenant_id = $1 AND slug LIKE 'extra%' ORDER BY 1) AS extra`;
+                WHERE tenant_id = $1 AND slug LIKE 'extra%' ORDER BY 1) AS extra,
+         ARRAY(SELECT jsonb_build_object('pipeline_id', pipeline_id, 'record_id', id) FROM records WHERE tenant_id = $1 ORDER BY id) AS drafts,
+         ARRAY(SELECT record_id FROM ai_values WHERE tenant_id = $1 AND field = 'summary' AND override IS NOT NULL ORDER BY 1) AS overridden,
+         ARRAY(SELECT scope || '/' || scope_id FROM ai_budget_limits WHERE tenant_id = $1 ORDER BY 1) AS limits`;
 
 /** How often another's thing is named where that is tried: calls that mix their own with another's are tried too. */
 const FOREIGN = 0.7;
@@ -85,6 +91,13 @@ export class Ids {
       field: 'summary',
       execution: randomUUID(),
     };
+  /** What a field that is being configured is tried on. */
+  draft = () =>
+    this.pick((things) => things.drafts) ?? { pipeline_id: this.pipeline(), record_id: this.record() };
+  /** A record whose summary somebody has written over. */
+  overridden = (): string => this.pick((things) => things.overridden) ?? this.record();
+  /** A budget that is set. */
+  limit = (): string => this.pick((things) => things.limits) ?? `user/${this.user()}`;
   unconfirmed = () => this.pick((things) => things.unconfirmed) ?? { job: this.job(), attempt: 1, n: 1 };
   extraField = () => this.pick((things) => things.extra) ?? { pipeline: this.pipeline(), slug: 'extra_none' };
 

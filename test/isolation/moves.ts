@@ -55,6 +55,7 @@ const CRM: Record<string, Move> = {
     const [slug, body] = dice.pick<[string, object]>([
       ['name', { name: side.word() }],
       ['note', { sensitive: dice.chance(0.5) }],
+      ['summary', { ai_config: { prompt: `${side.word()} {nme}` } }],
       [
         'summary',
         {
@@ -91,21 +92,13 @@ const CRM: Record<string, Move> = {
 };
 
 const AI: Record<string, Move> = {
-  'POST /ai-fields/preview': (side, of, dice) => ({
+  'POST /ai-fields/preview': (side, of) => ({
     path: '/ai-fields/preview',
-    body: {
-      pipeline_id: of.pipeline(),
-      record_id: of.record(),
-      ai_config: { prompt: `${side.word()} ${dice.pick(['{name}', '{name} {nme}'])}` },
-    },
+    body: { ...of.draft(), ai_config: { prompt: `${side.word()} {name}` } },
   }),
   'POST /ai-fields/try': (side, of) => ({
     path: '/ai-fields/try',
-    body: {
-      pipeline_id: of.pipeline(),
-      record_id: of.record(),
-      ai_config: { model: 'gpt-4o-mini', prompt: `${side.word()} {name}` },
-    },
+    body: { ...of.draft(), ai_config: { model: 'gpt-4o-mini', prompt: `${side.word()} {name}` } },
   }),
   'POST /records/{}/ai/{}/generate': (_, of, dice) => ({
     path: `/records/${of.record()}/ai/${dice.pick(['summary', 'shared', 'facts'])}/generate`,
@@ -131,7 +124,10 @@ const AI: Record<string, Move> = {
     };
   },
   'POST /records/{}/ai/{}/stop': (_, of) => ({ path: `/records/${of.record()}/ai/summary/stop`, body: {} }),
-  'POST /records/{}/ai/{}/reset': (_, of) => ({ path: `/records/${of.record()}/ai/summary/reset`, body: {} }),
+  'POST /records/{}/ai/{}/reset': (_, of) => ({
+    path: `/records/${of.overridden()}/ai/summary/reset`,
+    body: {},
+  }),
   'GET /records/{}/ai/{}/history': (_, of) => {
     const { record, field } = of.value();
     return { path: `/records/${record}/ai/${field}/history` };
@@ -191,7 +187,7 @@ const ADMIN: Record<string, Move> = {
     path: `/budgets/${budget(of, dice)}`,
     body: { limit_cents: dice.pick([0.001, 20]) },
   }),
-  'DELETE /budgets/{}/{}': (_, of, dice) => ({ path: `/budgets/${budget(of, dice)}` }),
+  'DELETE /budgets/{}/{}': (_, of) => ({ path: `/budgets/${of.limit()}` }),
   'POST /budgets/{}/{}/retry_blocked': (_, of, dice) => ({
     path: `/budgets/${budget(of, dice)}/retry_blocked`,
     body: {},

@@ -53,7 +53,8 @@ export class Side {
     for (const provider of ['openai', 'openai_compatible'])
       await api.ok('PUT', `/provider-keys/${provider}`, this.key());
     await api.ok('PUT', '/model-prices', this.price());
-    await api.post('/users', { email: `${this.word()}@example.com`, password: this.word(), role: 'editor' });
+    for (const role of ['viewer', 'editor'])
+      await api.post('/users', { email: `${this.word()}@example.com`, password: this.word(), role });
     const fields = [...this.fields(), plain('extra_field')];
     const pipeline = await addPipeline(api, fields, `${this.word()} leads`);
     await addPipeline(api, this.fields(), this.word());
@@ -69,6 +70,7 @@ export class Side {
     const { data } = await api.settled(id);
     if (data.shared !== this.sharedAnswer)
       throw new Error(`${this.mark} has the answer of somebody else: ${data.shared}`);
+    await api.patch(`/records/${id}`, { data: { summary: this.word() } });
   }
 
   /** @returns the job. */

@@ -2,6 +2,7 @@ import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import type { Answer } from '../support/api.js';
 import { Random } from '../support/random.js';
+import { quiet } from '../support/quiet.js';
 import { setStage, type Stage } from '../support/stage.js';
 import { mixedCalls, rowsAstray, toldOfOthers } from './findings.js';
 import { Ids } from './ids.js';
@@ -100,18 +101,6 @@ describe('two tenants that do anything at random', () => {
     await Promise.all(Array.from({ length: LANES }, lane));
   }
 
-  /** Until nothing is under way for either of them. */
-  async function quiet(sides: [Side, Side]): Promise<void> {
-    const busy = `
-      SELECT FROM ai_jobs WHERE tenant_id = ANY ($1) AND status IN ('pending', 'processing')
-      UNION ALL SELECT FROM ai_runs WHERE tenant_id = ANY ($1) AND queueing
-      UNION ALL SELECT FROM ai_holds WHERE tenant_id = ANY ($1)`;
-    const tenants = sides.map(({ api }) => api.tenantId);
-    await sides[0].api.until('nothing is under way', async () => {
-      return (await stage.database.sql(busy, [tenants])).length === 0;
-    });
-  }
-
   async function run(all: readonly Step[]): Promise<void> {
     const sides: [Side, Side] = [await Side.open(stage, 'a'), await Side.open(stage, 'b')];
     stage.simulator.clearRequests();
@@ -120,7 +109,7 @@ describe('two tenants that do anything at random', () => {
       for (const side of sides) await side.settleIn();
       await takeAll(sides, all);
       stage.simulator.release();
-      await quiet(sides);
+      for (const { api } of sides) await quiet(stage.database, api);
     } finally {
       for (const side of sides) side.leave();
     }
