@@ -8,7 +8,7 @@ import { setStage, type Stage } from '../support/stage.js';
 const CONTRACT: Record<string, string[]> = {
   '/auth/register': ['post'],
   '/auth/login': ['post'],
-  '/auth/me': ['get'],
+  '/auth/me': ['get', 'patch'],
   '/users': ['get', 'post'],
   '/users/{}': ['patch', 'delete'],
   '/pipelines': ['get', 'post'],

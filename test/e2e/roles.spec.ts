@@ -96,6 +96,15 @@ describe('roles', () => {
     }
   });
 
+  it('every role may change its own password', async () => {
+    for (const role of ROLES) {
+      const person = await owner.as(role);
+      const change = { current_password: 'correct horse', new_password: 'another horse' };
+      const { status, body } = await person.call('PATCH', '/auth/me', change);
+      expect([role, status, body.user?.role]).toEqual([role, 200, role]);
+    }
+  });
+
   it('editor and above may reset and restore a value', async () => {
     const base = `/records/${scene.record}/ai/summary`;
     const { items } = await owner.get(`${base}/history`);
