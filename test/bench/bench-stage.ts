@@ -13,6 +13,9 @@ import { startProduct, type RunningProduct } from '../support/product.js';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 
+/** A bench asks as fast as it is answered; it goes through the throttle all the same. */
+const UNTHROTTLED = { THROTTLE_PRINCIPAL_PER_SECOND: '1000000', THROTTLE_TENANT_PER_SECOND: '1000000' };
+
 /** What every bench stands on: a Postgres with its default, durable settings, and an instant provider. */
 export interface BenchStage {
   /** Where the provider answers, without `/v1`. */
@@ -53,7 +56,7 @@ export async function setBenchStage(settings: Record<string, string> = {}): Prom
     postgresVersion,
     database: () => createDatabase(),
     product: (database, env = {}) =>
-      startProduct({ database, providerUrl, env: { AI_SWEEP_INTERVAL_MS: '1000', ...env } }),
+      startProduct({ database, providerUrl, env: { AI_SWEEP_INTERVAL_MS: '1000', ...UNTHROTTLED, ...env } }),
     slowProvider: startProvider,
     redis: async () => (await (redis ??= startRedis(dir))).url,
     close: async () => {

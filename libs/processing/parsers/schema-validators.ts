@@ -6,7 +6,7 @@ import { ParseError } from './parser.js';
 import { schemaFaults } from './schema-bounds.js';
 
 /** Milliseconds that one validation may take: patterns and `uniqueItems` of a tenant's schema can be made slow. */
-const VALIDATION_TIMEOUT_MS = 250;
+const VALIDATION_TIMEOUT_MS = 1000;
 /** Milliseconds for which a schema that took too long is not tried again: nothing else runs while one is. */
 const REST_MS = 10_000;
 const MAX_COMPILED = 200;
