@@ -225,6 +225,7 @@ export const MOVES: Readonly<Record<string, Move>> = { ...CRM, ...AI, ...ADMIN }
 export const NOT_MOVED: Readonly<Record<string, string>> = {
   'POST /auth/register': 'Both tenants come into being by it.',
   'GET /events': 'Both tenants read it all the time.',
+  'PATCH /auth/me': 'It ends the sign-in that all other calls are made with.',
 };
 
 /** Operations that take any id as a filter: another's finds nothing, which is not refused. */

@@ -37,6 +37,7 @@ const SETS_ITS_TENANT: Readonly<Record<string, string>> = {
   ai_move_settlements:
     'Moves the settlements of a tenant in one round trip, without a transaction around it.',
   ai_place_hold: 'Checks and holds in one round trip, without a transaction around it.',
+  ai_place_holds: 'The same for several calls at once.',
   ai_raise_budget_alerts: 'Looks at the limits of a tenant in one round trip, where a call is refused.',
 };
 
