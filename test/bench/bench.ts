@@ -4,7 +4,7 @@ import type { Spread } from './spread.js';
 /** One measured quantity, with its spread over the repetitions of the run. */
 export interface Figure {
   name: string;
-  unit: 'ms' | 'MB' | 'per second' | 'ratio';
+  unit: 'ms' | 'MB' | 'per second' | 'ratio' | 'cores';
   spread: Spread;
   /** What its median must keep. */
   target?: { atMost: number } | { atLeast: number };
