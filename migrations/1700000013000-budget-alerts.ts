@@ -257,6 +257,10 @@ const PLACE_HOLDS = `
     v_amount bigint;
   BEGIN
     PERFORM set_config('app.tenant_id', p_tenant, true);
+    IF p_key IS NOT NULL THEN
+      -- Before the budgets, as one by one.
+      PERFORM pg_advisory_xact_lock(7463822, hashtext(p_key));
+    END IF;
     SELECT CASE WHEN count(c.amount) = count(*) THEN sum(c.amount) END INTO v_amount
       FROM jsonb_to_recordset(p_calls) AS c(amount bigint);
     IF p_key IS NULL AND v_amount IS NOT NULL AND NOT EXISTS (
@@ -272,6 +276,10 @@ const PLACE_HOLDS = `
       END IF;
       ${RELEASE}
     END IF;
+    -- A hold above a limit does not lock its budget, and the next one would, after those that come later in the order: all are
+    -- locked first.
+    v_amount := 0;
+    ${reserve(LIMIT)}
     RETURN QUERY
     SELECT c.place, ai_place_hold(p_tenant, c.job, c.attempt, c.n, c.amount, p_user, p_field, c.dims, p_key, p_key_limit, p_default_field)
       FROM jsonb_to_recordset(p_calls) AS c(place int, job uuid, attempt int, n int, amount bigint, dims jsonb);

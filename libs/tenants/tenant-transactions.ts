@@ -3,9 +3,18 @@ import { InjectDataSource } from '@nestjs/typeorm';
 import type pg from 'pg';
 import { escapeLiteral } from 'pg';
 import { DataSource, QueryFailedError, type EntityManager, type QueryRunner } from 'typeorm';
+import { FairTurns } from './fair-turns.js';
 import { TENANT_SETTING } from './roles.js';
 
 const MAX_TRIES = 4;
+/**
+ * Transactions of one process at once, fewer than it has connections, so that what needs none of these finds one.
+ * They must not be nested: whoever has one and waits for another may wait for ever.
+ */
+const PLACES = 7;
+/** Of those, transactions of one tenant. */
+const SHARE = 5;
+
 const tenantOfRunner = new WeakMap<QueryRunner, string>();
 
 /** The tenant that {@link TenantTransactions} has set for the transaction of this manager; undefined in a host's own. */
@@ -25,6 +34,8 @@ interface TransactionState {
  */
 @Injectable()
 export class TenantTransactions {
+  private readonly turns = new FairTurns(PLACES, SHARE);
+
   constructor(@InjectDataSource() private readonly dataSource: DataSource) {}
 
   /**
@@ -76,7 +87,7 @@ export class TenantTransactions {
   ): Promise<T> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.once(begin, tenantId, work);
+        return await this.turns.run(tenantId, () => this.once(begin, tenantId, work));
       } catch (error) {
         if (tries === MAX_TRIES || !isPassing(error)) throw error;
       }

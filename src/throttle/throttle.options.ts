@@ -57,5 +57,5 @@ function principalOf(context: ExecutionContext): Principal | undefined {
 }
 
 function isApi(context: ExecutionContext): boolean {
-  return context.switchToHttp().getRequest<Request>().originalUrl.startsWith(API_PATH);
+  return context.switchToHttp().getRequest<Request>().path.toLowerCase().startsWith(API_PATH);
 }

@@ -15,6 +15,10 @@ const WITHOUT_BUDGETS = `
     p_tenant text, p_job uuid, p_attempt int, p_n int, p_amount bigint, p_user text, p_field text, p_dims jsonb,
     p_key text DEFAULT NULL, p_key_limit int DEFAULT NULL, p_default_field bigint DEFAULT NULL
   ) RETURNS text LANGUAGE sql AS $$ SELECT 'held' $$;
+  CREATE OR REPLACE FUNCTION ai_place_holds(
+    p_tenant text, p_user text, p_field text, p_key text, p_key_limit int, p_default_field bigint, p_calls jsonb
+  ) RETURNS TABLE (place int, verdict text) LANGUAGE sql AS $$
+    SELECT c.place, 'held' FROM jsonb_to_recordset(p_calls) AS c(place int) $$;
   CREATE OR REPLACE FUNCTION ai_settle_calls(p_tenant text, p_calls jsonb) RETURNS void LANGUAGE sql AS $$ SELECT $$`;
 
 /** What holding, settling and the ledger cost: the product against itself with a database that does none of it. */

@@ -185,7 +185,7 @@ describe('calls at once by key', () => {
     stage.simulator.script([{ times: 2, action: { type: 'hold' } }]);
     await leads.addMany(names('Ada', 6));
     await stage.simulator.waitForRequests(2);
-    await stage.restart('kill');
+    await stage.restart('kill', { PROVIDER_URL_ALLOWLIST: stage.providerUrl });
     const survivor = api.at(second.url);
     stage.simulator.release();
     await allDone(survivor, 6);

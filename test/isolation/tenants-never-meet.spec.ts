@@ -15,8 +15,8 @@ import { Side } from './side.js';
 
 jest.setTimeout(300_000);
 
-/** Set both to see a failure again; how calls interleave with work in the background does not follow from the seed. */
-const SEED = Number(process.env['ISOLATION_SEED'] ?? Date.now() % 2_147_483_647);
+/** Others explore further. Set both to see a failure again; how calls interleave with work in the background does not follow from the seed. */
+const SEED = Number(process.env['ISOLATION_SEED'] ?? 20_261_121);
 const RUNS = Number(process.env['ISOLATION_RUNS'] ?? 2);
 /** How often what has not succeeded yet is tried again, on what there is by then. */
 const MORE_TRIES = 25;
@@ -108,6 +108,8 @@ describe('two tenants that do anything at random', () => {
     for (let tries = 0; tries < MORE_TRIES; tries += 1) {
       for (const operation of missing())
         await take(sides, { who: (tries % 2) as 0 | 1, operation, tries: false, seed: SEED + tries });
+      for (const operation of Object.keys(MOVES).filter((name) => tries < 3 && !tried.has(name)))
+        await take(sides, { who: (tries % 2) as 0 | 1, operation, tries: true, seed: SEED + tries });
     }
   }
 

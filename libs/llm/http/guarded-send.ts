@@ -8,8 +8,20 @@ import type { Send } from './provider-fetch.js';
 
 /** The address that a name leads to may not be connected to. */
 export const REFUSED_ADDRESS = 'REFUSED_ADDRESS';
+/** Milliseconds to connect, as `fetch` has them. */
+const CONNECT_MS = 10_000;
 /** Answers of these have no body. */
 const WITHOUT_BODY = new Set([204, 205, 304]);
+
+/** Nobody answers there: nothing was sent. */
+class NotConnected extends Error {
+  readonly code = 'UND_ERR_CONNECT_TIMEOUT';
+}
+
+/** The connection ended, or became one of another protocol, and there was no answer. */
+class NoAnswer extends Error {
+  readonly code = 'ECONNRESET';
+}
 
 class RefusedAddress extends Error {
   readonly code = REFUSED_ADDRESS;
@@ -41,7 +53,18 @@ export function guardedSend(mayConnect: ConnectPolicy): Send {
     } as const;
     return new Promise((resolve, reject) => {
       const sent = request(url, options);
+      const late = setTimeout(() => sent.destroy(new NotConnected()), CONNECT_MS);
       sent.on('error', reject);
+      sent.on('socket', (socket) => {
+        const connected = url.protocol === 'https:' ? 'secureConnect' : 'connect';
+        socket.once(connected, () => clearTimeout(late));
+      });
+      sent.on('upgrade', (_, socket) => socket.destroy());
+      // Whatever happened: nobody waits for an answer that cannot come any more.
+      sent.on('close', () => {
+        clearTimeout(late);
+        reject(new NoAnswer());
+      });
       sent.on('response', (incoming) => {
         try {
           resolve(responseOf(incoming));
@@ -74,7 +97,7 @@ function responseOf(incoming: IncomingMessage): Response {
   const headers = new Headers();
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) headers.append(rawHeaders[at]!, rawHeaders[at + 1]!);
   const isEmpty = WITHOUT_BODY.has(status);
-  if (isEmpty) incoming.resume();
+  if (isEmpty) incoming.destroy();
   const body = isEmpty ? null : (Readable.toWeb(incoming) as ReadableStream<Uint8Array>);
   return new Response(body, { status, headers });
 }

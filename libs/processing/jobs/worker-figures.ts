@@ -108,7 +108,7 @@ export class WorkerFigures {
       completed_last_hour: done['completed'] ?? 0,
       paused_keys: await this.keys.paused(em, tenantId),
       failing_keys: await this.keys.failing(em, tenantId),
-      maintenance: await this.maintenanceViews(),
+      maintenance: await this.maintenanceViews(em),
     };
   }
 
@@ -154,8 +154,8 @@ export class WorkerFigures {
     return row?.rate ?? null;
   }
 
-  private async maintenanceViews(): Promise<MaintenanceView[]> {
-    const rows = await this.maintenance.state();
+  private async maintenanceViews(em: EntityManager): Promise<MaintenanceView[]> {
+    const rows = await this.maintenance.state(em);
     return rows.map(({ name, outcome, running, finished_at, next_run, duration_ms }) => ({
       job: name,
       outcome,

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { Injectable } from '@nestjs/common';
 import { InjectDataSource } from '@nestjs/typeorm';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import type { MaintenanceJob, MaintenanceResult } from './maintenance-job.js';
 
 /** A run that is this process's as long as it keeps its lease. */
@@ -69,7 +69,7 @@ export class MaintenanceLeases {
     await this.dataSource.query('SELECT ai_end_maintenance($1, $2, $3, $4, $5)', values);
   }
 
-  state(): Promise<MaintenanceState[]> {
-    return this.dataSource.query<MaintenanceState[]>('SELECT * FROM ai_maintenance_state()');
+  state(em: EntityManager): Promise<MaintenanceState[]> {
+    return em.query<MaintenanceState[]>('SELECT * FROM ai_maintenance_state()');
   }
 }

@@ -125,8 +125,7 @@ describe('structured', () => {
   it('ends a validation that a pattern would keep busy for ages', () => {
     const schema = { type: 'string', pattern: '^(a+)+$' };
     expect(() => structured.parse(`"${'a'.repeat(60)}b"`, { schema })).toThrow(/took too long/);
-    const another = { ...schema, title: 'Tried for the first time' };
-    expect(structured.parse('"aaa"', { schema: another })).toBe('aaa');
+    expect(structured.parse('"aaa"', { schema })).toBe('aaa');
   });
 
   it('says so when a schema refers to itself without end', () => {

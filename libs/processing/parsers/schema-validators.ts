@@ -7,10 +7,7 @@ import { schemaFaults } from './schema-bounds.js';
 
 /** Milliseconds that one validation may take: patterns and `uniqueItems` of a tenant's schema can be made slow. */
 const VALIDATION_TIMEOUT_MS = 1000;
-/** Milliseconds for which a schema that took too long is not tried again: nothing else runs while one is. */
-const REST_MS = 10_000;
 const MAX_COMPILED = 200;
-const MAX_RESTING = 10_000;
 const MAX_FAULTS_TOLD = 4;
 
 /**
@@ -19,7 +16,6 @@ const MAX_FAULTS_TOLD = 4;
  */
 export class SchemaValidators {
   private readonly compiled = new LRUCache<string, ValidateFunction>({ max: MAX_COMPILED });
-  private readonly resting = new LRUCache<string, true>({ max: MAX_RESTING, ttl: REST_MS });
   private readonly sandbox = createContext({ run: (): void => undefined });
   private readonly script = new Script('run()');
 
@@ -42,19 +38,18 @@ export class SchemaValidators {
    * @throws InvalidInputError when the schema itself cannot be used
    */
   validate(schema: Record<string, Json>, value: Json): void {
-    const key = hashOf(schema);
-    if (this.resting.has(key)) throw tookTooLong();
-    const matches = this.validatorOf(schema, key);
-    if (this.withinTime(key, () => matches(value))) return;
+    const matches = this.validatorOf(schema);
+    if (this.withinTime(() => matches(value))) return;
     const errors = matches.errors ?? [];
     const told = errors.slice(0, MAX_FAULTS_TOLD).map(faultInWords).join('; ');
     const more = errors.length > MAX_FAULTS_TOLD ? ` (and ${errors.length - MAX_FAULTS_TOLD} more)` : '';
     throw new ParseError(`The answer does not match the JSON Schema: ${told}${more}.`);
   }
 
-  private validatorOf(schema: Record<string, Json>, key: string): ValidateFunction {
+  private validatorOf(schema: Record<string, Json>): ValidateFunction {
     const faults = schemaFaults(schema);
     if (faults.length > 0) throw new InvalidInputError(faults);
+    const key = hashOf(schema);
     const known = this.compiled.get(key);
     if (known) return known;
     const errors = this.check(schema);
@@ -65,14 +60,16 @@ export class SchemaValidators {
   }
 
   /** The only way to interrupt a regular expression that backtracks is V8's own, by way of a script. */
-  private withinTime(key: string, run: () => boolean): boolean {
+  private withinTime(run: () => boolean): boolean {
     try {
       this.sandbox['run'] = run;
       return this.script.runInContext(this.sandbox, { timeout: VALIDATION_TIMEOUT_MS }) as boolean;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') {
-        this.resting.set(key, true);
-        throw tookTooLong(error);
+        throw new ParseError(
+          'Checking the answer against the JSON Schema took too long. Answer more briefly.',
+          error,
+        );
       }
       const message = `cannot be applied (${(error as Error).message}): look for a reference to itself or a huge pattern`;
       throw new InvalidInputError([{ path: 'schema', message }]);
@@ -80,11 +77,6 @@ export class SchemaValidators {
       this.sandbox['run'] = undefined;
     }
   }
-}
-
-function tookTooLong(cause?: unknown): ParseError {
-  const message = 'Checking the answer against the JSON Schema took too long. Answer more briefly.';
-  return new ParseError(message, cause);
 }
 
 /** A new one for each schema, so that no `$id` of one tenant is seen by another and nothing piles up. */

@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { TenantTransactions } from '#libs/tenants';
-import { FairTurns } from '../dispatch/fair-turns.js';
+import { FairTurns, TenantTransactions } from '#libs/tenants';
 import type { ClaimedJob } from '../jobs/job.js';
 import { JobStore } from '../jobs/job-store.js';
 import { outlast } from './outlast.js';
 
-/** Attempts of one process that are at the database at once, fewer than it has connections. */
-const PLACES = 8;
+/** Attempts of one process that are at the database at once, fewer than it lets transactions be there. */
+const PLACES = 6;
 /**
  * Of those, attempts of one tenant. More would only wait for each other there, where nobody sees to it that tenants take
  * turns. Measured beside the backlog of another tenant on two cores, as edit to value against idle and jobs of the backlog

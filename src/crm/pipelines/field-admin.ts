@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { AuditLog } from '#libs/access';
+import { AuditLog, requireShown, unseenFields } from '#libs/access';
 import { AiFieldConfigs } from '#libs/ai-fields';
 import { InvalidInputError, NotFoundError, type ErrorDetail } from '#libs/common';
 import type { Principal } from '#libs/host';
@@ -53,6 +53,7 @@ export class FieldAdmin {
   change(principal: Principal, pipelineId: string, slug: string, dto: FieldChangesDto): Promise<FieldView> {
     return this.changing(principal, pipelineId, async (em, before) => {
       const field = requireField(before, slug);
+      if (dto.visible_to !== undefined || dto.sensitive !== undefined) requireSeen(principal, before, slug);
       const changed = changedField(field, dto);
       const errors = changeErrors(field, changed, dto);
       if (errors.length > 0) throw new InvalidInputError(errors);
@@ -72,6 +73,7 @@ export class FieldAdmin {
   async remove(principal: Principal, pipelineId: string, slug: string): Promise<void> {
     await this.changing(principal, pipelineId, async (em, before) => {
       const field = requireField(before, slug);
+      requireSeen(principal, before, slug);
       await lockFields(em, principal.tenantId, pipelineId, slug);
       await this.configs.fieldRemoved(em, principal, before, slug);
       await deleteField(em, principal.tenantId, pipelineId, slug);
@@ -132,6 +134,11 @@ export class FieldAdmin {
     const view = fields.find((field) => field.slug === slug) as FieldView;
     return warnings ? { ...view, warnings } : view;
   }
+}
+
+/** Whoever does not see a field decides nothing about who does: not by its list, by ending its exclusion, or by removing it. */
+function requireSeen({ roles }: Principal, { fields }: Pipeline, slug: string): void {
+  requireShown(unseenFields(fields, roles), [slug]);
 }
 
 function changedField(field: CrmField, dto: FieldChangesDto): CrmField {
