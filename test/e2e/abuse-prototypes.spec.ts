@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import type { Answer, Api } from '../support/api.js';
-import { addPipeline, addRecord, ai, generate, plain } from '../support/pipelines.js';
-import { setStage, type Stage } from '../support/stage.js';
+import { addRecord, generate, plain } from '../support/pipelines.js';
+import type { Stage } from '../support/stage.js';
+import { expectUnharmed, setTarget } from '../support/target.js';
 
 const POLLUTING = ['__proto__', 'constructor', 'prototype'];
 
@@ -11,22 +13,12 @@ describe('JSON that reaches for a prototype', () => {
   let recordId: string;
 
   beforeAll(async () => {
-    stage = await setStage();
-    api = await stage.tenant();
-    pipelineId = await addPipeline(api, [
-      plain('name'),
-      plain('list', { field_type: 'json' }),
-      ai('facts', { prompt: 'Facts of {name}', output_type: 'json', auto_regenerate: false }),
-    ]);
-    recordId = (await addRecord(api, pipelineId, { name: 'Ada' })).id;
+    ({ stage, api, pipelineId, recordId } = await setTarget());
   });
 
   afterAll(() => stage.close());
 
-  afterEach(async () => {
-    expect((await fetch(`${stage.product.url}/health/ready`)).status).toBe(200);
-    expect(stage.product.output()).not.toMatch(/"level":"error"/);
-  });
+  afterEach(() => expectUnharmed(stage));
 
   const invalid = ({ status, body }: Answer): unknown[] => [status, body.code];
 
@@ -36,7 +28,9 @@ describe('JSON that reaches for a prototype', () => {
   afterEach(async () => {
     // Whatever was polluted would show wherever an object is made.
     expect(JSON.stringify(await api.get(`/records/${recordId}`))).not.toContain('polluted');
-    expect((await api.as('viewer')).call).toBeDefined();
+    // And would stand in for what a body leaves out.
+    const roleless = { email: `${randomUUID()}@example.com`, password: 'correct horse' };
+    expect(invalid(await api.call('POST', '/users', roleless))).toEqual([422, 'invalid_input']);
   });
 
   it.each(POLLUTING)('is refused in every body: %s', async (key) => {

@@ -1,6 +1,7 @@
 import type { Answer, Api } from '../support/api.js';
-import { addPipeline, addRecord, ai, plain } from '../support/pipelines.js';
-import { setStage, type Stage } from '../support/stage.js';
+import { plain } from '../support/pipelines.js';
+import type { Stage } from '../support/stage.js';
+import { expectUnharmed, setTarget } from '../support/target.js';
 
 describe('hostile input', () => {
   let stage: Stage;
@@ -9,22 +10,12 @@ describe('hostile input', () => {
   let recordId: string;
 
   beforeAll(async () => {
-    stage = await setStage();
-    api = await stage.tenant();
-    pipelineId = await addPipeline(api, [
-      plain('name'),
-      plain('list', { field_type: 'json' }),
-      ai('facts', { prompt: 'Facts of {name}', output_type: 'json', auto_regenerate: false }),
-    ]);
-    recordId = (await addRecord(api, pipelineId, { name: 'Ada' })).id;
+    ({ stage, api, pipelineId, recordId } = await setTarget());
   });
 
   afterAll(() => stage.close());
 
-  afterEach(async () => {
-    expect((await fetch(`${stage.product.url}/health/ready`)).status).toBe(200);
-    expect(stage.product.output()).not.toMatch(/"level":"error"/);
-  });
+  afterEach(() => expectUnharmed(stage));
 
   const invalid = ({ status, body }: Answer): unknown[] => [status, body.code];
   const records = (query: string) => api.call('GET', `/pipelines/${pipelineId}/records?${query}`);

@@ -1,6 +1,7 @@
 import type { Api } from '../support/api.js';
-import { addPipeline, addRecord, ai, configure, generate, plain } from '../support/pipelines.js';
-import { setStage, type Stage } from '../support/stage.js';
+import { addRecord, configure, generate } from '../support/pipelines.js';
+import type { Stage } from '../support/stage.js';
+import { expectUnharmed, setTarget } from '../support/target.js';
 
 describe('a template that is a bomb', () => {
   let stage: Stage;
@@ -8,21 +9,12 @@ describe('a template that is a bomb', () => {
   let pipelineId: string;
 
   beforeAll(async () => {
-    stage = await setStage();
-    api = await stage.tenant();
-    pipelineId = await addPipeline(api, [
-      plain('name'),
-      plain('list', { field_type: 'json' }),
-      ai('facts', { prompt: 'Facts of {name}', output_type: 'json', auto_regenerate: false }),
-    ]);
+    ({ stage, api, pipelineId } = await setTarget());
   });
 
   afterAll(() => stage.close());
 
-  afterEach(async () => {
-    expect((await fetch(`${stage.product.url}/health/ready`)).status).toBe(200);
-    expect(stage.product.output()).not.toMatch(/"level":"error"/);
-  });
+  afterEach(() => expectUnharmed(stage));
 
   it.each<[string, string]>([
     ['blocks inside blocks', `${'{{#if name}}'.repeat(51)}x${'{{/if}}'.repeat(51)}`],

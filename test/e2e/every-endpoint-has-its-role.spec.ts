@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { createMongoAbility, type MongoAbility } from '@casl/ability';
-import { jest } from '@jest/globals';
 import { setting } from '../support/database.js';
 import { keyOf, ROLES, send, type Endpoint, type Role, type World } from '../support/endpoints/endpoint.js';
 import { ENDPOINTS } from '../support/endpoints/table.js';
 import { makeWorld } from '../support/endpoints/world.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 const OPERATOR = 'operators-own-secret';
 /** Served only where there are queues and an operator, and no part of the contract. */

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { jest } from '@jest/globals';
 import {
   namesSomething,
   ROLES,
@@ -20,8 +19,6 @@ import {
   stoppedModel,
 } from '../support/endpoints/world.js';
 import { setStage, type Stage } from '../support/stage.js';
-
-jest.setTimeout(60_000);
 
 /** What the maintenance moves by itself. */
 const MOVED_BY_ITSELF = ['ai_rollups', 'ai_model_rollups', 'ai_rollup_positions'];
