@@ -27,6 +27,13 @@ function nameOf(text: string): string | undefined {
 export class NamedStatementClient extends pg.Client {
   private gathering = false;
 
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    // Where the server ends a connection in the packet that completes it, no one who asked for it listens yet, and an
+    // error nobody listens to ends the process. Whoever uses the connection is told by the next statement.
+    this.on('error', () => undefined);
+  }
+
   // `pg` declares a dozen overloads of `query`; only the one TypeORM uses is changed, all others pass through.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   override query(...args: any[]): any {
