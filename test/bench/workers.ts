@@ -1,7 +1,8 @@
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism } from 'node:os';
 import type { RunningProduct } from '../support/product.js';
 import type { Bench, Figure } from './bench.js';
 import type { BenchStage } from './bench-stage.js';
+import { watchCores, type CoreUse } from './cores.js';
 import { spreadOf } from './spread.js';
 import { addTenants, areDone, completedPerSecond, jobsToDo } from './workload.js';
 
@@ -29,22 +30,21 @@ export const workers: Bench = {
     const running: RunningProduct[] = [];
     try {
       const { many } = await addTenants(database, api.url, TENANTS, JOBS);
-      const rates: Measured = { one: [], two: [] };
-      const cores: Measured = { one: [], two: [] };
+      const measured: Measured = { one: [], two: [] };
       for (let round = -1; round < ROUNDS; round++) {
         for (const count of round % 2 === 0 ? ([1, 2] as const) : ([2, 1] as const)) {
           while (running.length < count)
             running.push(await stage.product(database, { ...shared, ROLE: 'worker' }));
           while (running.length > count) await running.pop()!.stop();
           const jobs = await jobsToDo(database, many, round * 2 + count);
-          const busy = busyCores();
+          const used = watchCores();
           while (!(await areDone(database))) await new Promise((resolve) => setTimeout(resolve, 100));
           if (round < 0) continue;
-          cores[count === 1 ? 'one' : 'two'].push(busy());
-          rates[count === 1 ? 'one' : 'two'].push(await completedPerSecond(database, jobs));
+          const seen = { ...used(), rate: await completedPerSecond(database, jobs) };
+          measured[count === 1 ? 'one' : 'two'].push(seen);
         }
       }
-      return figuresOf(rates, cores);
+      return figuresOf(measured);
     } finally {
       for (const worker of running) await worker.stop();
       await api.stop();
@@ -53,32 +53,41 @@ export const workers: Bench = {
   },
 };
 
-/** How many cores of the machine work, from now on until it is asked: what is left of them bounds what a worker can add. */
-function busyCores(): () => number {
-  const [began, before] = [performance.now(), busyMilliseconds()];
-  return () => (busyMilliseconds() - before) / (performance.now() - began);
-}
-
-function busyMilliseconds(): number {
-  return cpus()
-    .map(({ times }) => times.user + times.nice + times.sys + times.irq)
-    .reduce((sum, one) => sum + one, 0);
+interface Round extends CoreUse {
+  /** Jobs per second. */
+  rate: number;
 }
 
 /** Of one worker and of two, by round. */
-type Measured = Record<'one' | 'two', number[]>;
+type Measured = Record<'one' | 'two', Round[]>;
 
-function figuresOf({ one, two }: Measured, cores: Measured): Figure[] {
+function figuresOf(measured: Measured): Figure[] {
   const all = availableParallelism();
+  const { one, two } = measured;
+  const figures = (['one', 'two'] as const).flatMap((count): Figure[] => {
+    const spread = (of: (round: Round) => number) => spreadOf(measured[count].map(of));
+    const workers = count === 'one' ? 1 : 2;
+    return [
+      { name: `${count}: jobs`, unit: 'per second', spread: spread(({ rate }) => rate) },
+      {
+        name: `${count}: a job takes`,
+        unit: 'ms',
+        spread: spread(({ rate }) => (1000 * workers * CONCURRENCY) / rate),
+      },
+      {
+        name: `${count}: of that, waits for a core`,
+        unit: 'ms',
+        spread: spread(({ waited_ms }) => waited_ms / JOBS),
+      },
+      { name: `${count}: busy cores, of ${all}`, unit: 'cores', spread: spread(({ busy }) => busy) },
+    ];
+  });
   return [
-    { name: 'one worker', unit: 'per second', spread: spreadOf(one) },
-    { name: 'two workers', unit: 'per second', spread: spreadOf(two) },
-    { name: `busy with one, of ${all}`, unit: 'cores', spread: spreadOf(cores.one) },
-    { name: `busy with two, of ${all}`, unit: 'cores', spread: spreadOf(cores.two) },
+    ...figures,
     {
       name: 'two / one',
       unit: 'ratio',
-      spread: spreadOf(two.map((rate, round) => rate / one[round]!)),
+      spread: spreadOf(two.map(({ rate }, round) => rate / one[round]!.rate)),
       target: { atLeast: 1.8 },
     },
   ];
