@@ -49,6 +49,36 @@ describe('FairTurns', () => {
     expect(place.begun).toEqual(['a', 'b', 'a', 'b', 'c', 'a']);
   });
 
+  it('divides one share where tenants work beside each other, and gives it whole to one that is alone again', async () => {
+    let now = 0;
+    const place = new Workplace(new FairTurns(6, 3, { divided: true, now: () => now }));
+    for (let i = 0; i < 12; i++) void place.add('busy');
+    await settled();
+    expect(place.running).toEqual(['busy', 'busy', 'busy']);
+    void place.add('other');
+    await settled();
+    for (let i = 0; i < 4; i++) await place.end();
+    expect(place.running).toEqual(['busy']);
+    now += 999;
+    await place.end();
+    expect(place.running).toEqual(['busy']);
+    now += 1;
+    await place.end();
+    expect(place.running).toEqual(['busy', 'busy', 'busy']);
+  });
+
+  it('gives each its place where there are more tenants than a share has places', async () => {
+    const place = new Workplace(new FairTurns(6, 3, { divided: true, now: () => 0 }));
+    for (const tenant of ['a', 'b', 'c', 'd', 'e', 'e', 'e']) void place.add(tenant);
+    await settled();
+    expect(place.running).toEqual(['a', 'b', 'c', 'd', 'e']);
+    void place.add('f');
+    await settled();
+    expect(place.running).toEqual(['a', 'b', 'c', 'd', 'e', 'f']);
+    await place.end();
+    expect(place.running).toEqual(['b', 'c', 'd', 'e', 'f', 'e']);
+  });
+
   it('gives the place back when the work fails', async () => {
     const turns = new FairTurns(2, 1);
     for (let i = 0; i < 5; i++) {

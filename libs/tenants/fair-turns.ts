@@ -1,3 +1,16 @@
+/** Milliseconds for which a tenant counts as one that works beside the others after its last piece of work. */
+const COMPANY_MS = 1_000;
+
+export interface FairTurnsOptions {
+  /**
+   * Whether tenants that work at the same time, fewer than there are places, divide one share between them, at least a place
+   * each; false unless told.
+   */
+  divided?: boolean;
+  /** Milliseconds of a clock that never goes back. */
+  now?: () => number;
+}
+
 /**
  * Lets so many pieces of work run at once, and those that wait take turns by tenant: whoever has a thousand of them delays
  * another tenant's one by no more than one turn. No tenant has more than its share, even where places stay empty.
@@ -10,6 +23,10 @@ export class FairTurns {
   private readonly running = new Map<string, number>();
   /** Tenants in the order of their next turn, each with those that wait, the first in front. */
   private readonly waiting = new Map<string, (() => void)[]>();
+  /** When tenants last began or ended a piece of work, the latest last. */
+  private readonly company = new Map<string, number>();
+  private readonly divided: boolean;
+  private readonly now: () => number;
   private total = 0;
 
   /**
@@ -19,12 +36,17 @@ export class FairTurns {
   constructor(
     private readonly places: number,
     private readonly share: number,
-  ) {}
+    { divided = false, now = () => performance.now() }: FairTurnsOptions = {},
+  ) {
+    this.divided = divided;
+    this.now = now;
+  }
 
   /** Runs the work when it is its turn. */
   async run<T>(tenantId: string, work: () => Promise<T>): Promise<T> {
-    if (!this.admits(tenantId)) await this.turnOf(tenantId);
-    else this.enter(tenantId);
+    this.meet(tenantId);
+    if (!this.waiting.has(tenantId) && this.admits(tenantId)) this.enter(tenantId);
+    else await this.turnOf(tenantId);
     try {
       return await work();
     } finally {
@@ -38,11 +60,29 @@ export class FairTurns {
       const queue = this.waiting.get(tenantId);
       if (queue) queue.push(resolve);
       else this.waiting.set(tenantId, [resolve]);
+      this.callWaiting();
     });
   }
 
   private admits(tenantId: string): boolean {
-    return this.total < this.places && (this.running.get(tenantId) ?? 0) < this.share;
+    return this.total < this.places && (this.running.get(tenantId) ?? 0) < this.shareOfEach();
+  }
+
+  private shareOfEach(): number {
+    // As many tenants as places keep each other small by taking turns.
+    if (!this.divided || this.company.size >= this.places) return this.share;
+    return Math.max(1, Math.floor(this.share / Math.max(1, this.company.size)));
+  }
+
+  private meet(tenantId: string): void {
+    if (!this.divided) return;
+    const now = this.now();
+    this.company.delete(tenantId);
+    this.company.set(tenantId, now);
+    for (const [other, last] of this.company) {
+      if (now - last < COMPANY_MS) return;
+      this.company.delete(other);
+    }
   }
 
   private enter(tenantId: string): void {
@@ -55,10 +95,16 @@ export class FairTurns {
     const left = this.running.get(tenantId)! - 1;
     if (left > 0) this.running.set(tenantId, left);
     else this.running.delete(tenantId);
-    this.callNext();
+    this.meet(tenantId);
+    this.callWaiting();
   }
 
-  private callNext(): void {
+  /** More than one may follow one that leaves: where company has gone, the share of those who stay has grown. */
+  private callWaiting(): void {
+    while (this.callNext());
+  }
+
+  private callNext(): boolean {
     for (const [tenantId, queue] of this.waiting) {
       if (!this.admits(tenantId)) continue;
       const next = queue.shift()!;
@@ -66,7 +112,9 @@ export class FairTurns {
       this.waiting.delete(tenantId);
       if (queue.length > 0) this.waiting.set(tenantId, queue);
       this.enter(tenantId);
-      return next();
+      next();
+      return true;
     }
+    return false;
   }
 }

@@ -1,7 +1,7 @@
 export { afterCommit, enableAfterCommit } from './after-commit.js';
 export { checkIsolation } from './check-isolation.js';
 export { isDatabaseAway } from './database-away.js';
-export { FairTurns } from './fair-turns.js';
+export { FairTurns, type FairTurnsOptions } from './fair-turns.js';
 export { NamedStatementClient, connectionExtras, type ConnectionExtras } from './named-client.js';
 export { APP_ROLE, SYSTEM_ROLE, TENANT_SETTING } from './roles.js';
 export { SecretBox, type SealedSecret } from './secret-box.js';
