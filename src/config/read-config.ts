@@ -90,7 +90,7 @@ export interface AiConfig {
 /** The most that a tenant may set, too. */
 const MAX_BUDGET_CENTS = 100_000_000_000;
 /** Requests of one principal that are never too many. */
-const LEAST_PER_SECOND = 100;
+export const LEAST_PER_SECOND = 100;
 const CONCURRENCY = { min: 1, max: 100_000 };
 
 /**

@@ -64,6 +64,12 @@ export class RequestCounts implements ThrottlerStorage {
     });
   }
 
+  /** Requests let through in the window that goes on now. */
+  requestsOf(key: string): number {
+    const count = this.counts.peek(key);
+    return count && count.until > this.clock.now().getTime() ? count.requests : 0;
+  }
+
   private countOf(key: string, windowMs: number, now: number): Count {
     const known = this.counts.get(key);
     if (known && known.until > now) return known;

@@ -1,7 +1,9 @@
 import { Injectable, type ExecutionContext } from '@nestjs/common';
 import { ThrottlerGuard, type ThrottlerLimitDetail } from '@nestjs/throttler';
 import { FieldsmithError } from '#libs/common';
-import { nameOfKey, type ThrottleName } from './throttle.options.js';
+import { LEAST_PER_SECOND } from '../config/read-config.js';
+import type { RequestCounts } from './request-counts.js';
+import { keyOfPrincipal, nameOfKey, type ThrottleName } from './throttle.options.js';
 
 const WHO: Record<ThrottleName, string> = {
   principal: 'You send too many requests',
@@ -20,13 +22,21 @@ export class TooManyRequestsError extends FieldsmithError {
   }
 }
 
-/** Stops whoever asks too much, as a problem with `Retry-After`. Comes after the guard that tells who asks. */
+/**
+ * Stops whoever asks too much, as a problem with `Retry-After`. Comes after the guard that tells who asks. Nobody is stopped
+ * for what others of the tenant ask while their own requests are few.
+ */
 @Injectable()
 export class ThrottleGuard extends ThrottlerGuard {
   protected override throwThrottlingException(
-    _context: ExecutionContext,
-    { key, timeToBlockExpire }: ThrottlerLimitDetail,
+    context: ExecutionContext,
+    { key, ttl, timeToBlockExpire }: ThrottlerLimitDetail,
   ): Promise<void> {
+    const own = keyOfPrincipal(context);
+    if (nameOfKey(key) === 'tenant' && own) {
+      const counts = this.storageService as RequestCounts;
+      if (counts.requestsOf(own) <= (LEAST_PER_SECOND * ttl) / 1000) return Promise.resolve();
+    }
     return Promise.reject(new TooManyRequestsError(nameOfKey(key), timeToBlockExpire));
   }
 }

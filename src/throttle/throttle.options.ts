@@ -1,9 +1,10 @@
 import type { ExecutionContext } from '@nestjs/common';
-import type { ThrottlerModuleOptions, ThrottlerStorage } from '@nestjs/throttler';
+import type { ThrottlerModuleOptions } from '@nestjs/throttler';
 import type { Request } from 'express';
 import type { PrincipalRequest } from '#libs/access';
 import type { Principal } from '#libs/host';
 import type { ThrottleConfig } from '../config/read-config.js';
+import type { RequestCounts } from './request-counts.js';
 
 /** What is throttled. What is asked for outside of it (health, metrics, documentation) must answer whatever goes on. */
 const API_PATH = '/api/v1/';
@@ -18,9 +19,10 @@ export function nameOfKey(key: string): ThrottleName {
 
 /**
  * Three limits: of each principal, of all principals of a tenant together, and of each network address where nobody is
- * signed in. A principal that is stopped is not counted for its tenant.
+ * signed in. A principal that is stopped is not counted for its tenant, and
+ * none is stopped for its tenant's sake below 100 requests a second of its own.
  */
-export function throttlerOptions(config: ThrottleConfig, storage: ThrottlerStorage): ThrottlerModuleOptions {
+export function throttlerOptions(config: ThrottleConfig, storage: RequestCounts): ThrottlerModuleOptions {
   const ttl = config.windowSeconds * 1000;
   const limit = (perSecond: number) => perSecond * config.windowSeconds;
   return {
@@ -33,7 +35,7 @@ export function throttlerOptions(config: ThrottleConfig, storage: ThrottlerStora
         ttl,
         limit: limit(config.principalPerSecond),
         skipIf: (context) => principalOf(context) === undefined,
-        getTracker: ({ principal }) => `${(principal as Principal).tenantId}:${(principal as Principal).id}`,
+        getTracker: ({ principal }) => trackerOf(principal as Principal),
       },
       {
         name: 'tenant',
@@ -50,6 +52,16 @@ export function throttlerOptions(config: ThrottleConfig, storage: ThrottlerStora
       },
     ],
   };
+}
+
+/** The key under which requests of the principal are counted; none where nobody is signed in. */
+export function keyOfPrincipal(context: ExecutionContext): string | undefined {
+  const principal = principalOf(context);
+  return principal && `principal:${trackerOf(principal)}`;
+}
+
+function trackerOf({ tenantId, id }: Principal): string {
+  return `${tenantId}:${id}`;
 }
 
 function principalOf(context: ExecutionContext): Principal | undefined {
