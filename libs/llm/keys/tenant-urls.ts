@@ -33,9 +33,10 @@ export class TenantUrls {
     checkBaseUrl(url, { allowlist: this.allowlist });
     const parsed = new URL(url);
     const { hostname } = parsed;
-    const refused = (await addressesOf(hostname)).find((address) => !this.mayConnect(parsed, address));
-    if (refused === undefined) return;
-    const message = `${hostname} leads to ${refused}, an address of a private network: it is refused unless the operator names that address in PROVIDER_URL_ALLOWLIST.`;
+    const addresses = await addressesOf(hostname);
+    if (addresses.every((address) => this.mayConnect(parsed, address))) return;
+    // Not which address: it would let a tenant look up the names of the operator's network.
+    const message = `${hostname} leads to an address of a private network: it is refused unless the operator names that address in PROVIDER_URL_ALLOWLIST.`;
     throw new InvalidInputError([{ path: 'base_url', message }]);
   }
 
