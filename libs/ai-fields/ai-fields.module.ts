@@ -1,5 +1,6 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
 import { ProcessRegistry } from '#libs/processing';
+import { TenantSettingsStore } from '#libs/tenants';
 import { AiFieldConfigs } from './config/ai-field-configs.js';
 import { ConfigChecker } from './config/check-config.js';
 import { CompiledConfigs } from './config/compiled-configs.js';
@@ -20,6 +21,7 @@ import { ValueActions } from './values/value-actions.js';
 import { AiValueEdits } from './values/value-edits.js';
 import { ValueFinder } from './values/value-finder.js';
 import { AiValueViews } from './values/value-views.js';
+import { RevealGuard } from './visibility/reveal-guard.js';
 import { ValueSight } from './visibility/value-sight.js';
 import { WorkflowController } from './workflow/workflow.controller.js';
 import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
@@ -40,6 +42,7 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     GenerationQueue,
     GenerationRuns,
     RecordChangeListener,
+    RevealGuard,
     RunEstimator,
     RunFiller,
     RunRecords,
@@ -49,16 +52,27 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     ValueSight,
     WorkflowNodeProcess,
   ],
-  exports: [AiFieldConfigs, AiValueViews, GenerationRuns, RecordChangeListener, ValueActions, ValueSight],
+  exports: [
+    AiFieldConfigs,
+    AiValueViews,
+    GenerationRuns,
+    RecordChangeListener,
+    RevealGuard,
+    ValueActions,
+    ValueSight,
+  ],
 })
 export class AiFieldsModule implements OnModuleInit {
   constructor(
     private readonly processes: ProcessRegistry,
     private readonly generation: FieldGenerationProcess,
     private readonly workflow: WorkflowNodeProcess,
+    private readonly settings: TenantSettingsStore,
+    private readonly reveals: RevealGuard,
   ) {}
 
   onModuleInit(): void {
     this.processes.register(this.generation).register(this.workflow);
+    this.settings.guard((...change) => this.reveals.requireSettings(...change));
   }
 }

@@ -8,4 +8,5 @@ export { ValueActions } from './values/value-actions.js';
 export { AiValueViews, showValues, type AiValueView, type ValueFacts } from './values/value-views.js';
 export { subjectOf } from './generation/subject.js';
 export { shownRecord, sightOfFacts } from './visibility/record-sight.js';
+export { RevealGuard, type Heir } from './visibility/reveal-guard.js';
 export { ValueSight } from './visibility/value-sight.js';

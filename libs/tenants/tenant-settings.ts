@@ -2,16 +2,26 @@ import { EventEmitter } from 'node:events';
 import { Inject, Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { EntityManager } from 'typeorm';
+import type { Principal } from '#libs/host';
 import { afterCommit } from './after-commit.js';
 import { TENANTS_OPTIONS, type TenantSettings, type TenantsOptions } from './tenants.options.js';
 
 const RECENT_MS = 2_000;
+
+/** Throws where somebody may not make a change. */
+export type SettingsGuard = (
+  em: EntityManager,
+  principal: Principal,
+  before: TenantSettings,
+  after: TenantSettings,
+) => Promise<void>;
 
 /** Reads and changes the AI settings of a tenant. What a tenant has not set is the host's default. */
 @Injectable()
 export class TenantSettingsStore {
   private readonly known = new LRUCache<string, TenantSettings>({ max: 10_000, ttl: RECENT_MS });
   private readonly changes = new EventEmitter();
+  private readonly guards: SettingsGuard[] = [];
 
   constructor(@Inject(TENANTS_OPTIONS) private readonly options: TenantsOptions) {}
 
@@ -45,12 +55,20 @@ export class TenantSettingsStore {
     this.changes.on('change', listener);
   }
 
-  /** Changes the settings that are named and leaves the others. */
+  /** Asks before each change; what throws keeps it from being made. */
+  guard(guard: SettingsGuard): void {
+    this.guards.push(guard);
+  }
+
+  /** Changes the settings that are named and leaves the others. @throws what a guard throws. */
   async change(
     em: EntityManager,
-    tenantId: string,
+    principal: Principal,
     changes: Partial<TenantSettings>,
   ): Promise<TenantSettings> {
+    const { tenantId } = principal;
+    const before = await this.read(em, tenantId);
+    for (const guard of this.guards) await guard(em, principal, before, { ...before, ...changes });
     await em.query(
       `INSERT INTO ai_settings AS s (tenant_id, settings) VALUES ($1, $2)
        ON CONFLICT (tenant_id) DO UPDATE SET settings = s.settings || excluded.settings, updated_at = now()`,

@@ -47,7 +47,7 @@ export class AiSettingsController {
     return this.tenants.transaction(tenantId, async (em) => {
       const view = () => this.view(em, tenantId);
       await this.audit.watch(em, principal, { subject: 'Settings', subjectId: 'self', view }, async () => {
-        await this.settings.change(em, tenantId, toSettings(body));
+        await this.settings.change(em, principal, toSettings(body));
         await this.changeBudget(em, principal, body.monthly_budget_cents);
       });
       return view();

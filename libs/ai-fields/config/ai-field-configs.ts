@@ -8,12 +8,12 @@ import {
   type ErrorDetail,
   type Json,
 } from '#libs/common';
-import { AuditLog, FieldNotVisibleError, unseenFields, type Watched } from '#libs/access';
+import { AuditLog, type Watched } from '#libs/access';
 import { Budgets } from '#libs/accounting';
 import type { HostPipeline, Principal } from '#libs/host';
 import { TenantSettingsStore } from '#libs/tenants';
 import { subjectOf } from '../generation/subject.js';
-import { pipelineSight } from '../visibility/record-sight.js';
+import { RevealGuard, type Heir } from '../visibility/reveal-guard.js';
 import type { AiConfig } from './ai-config.js';
 import { ConfigChecker } from './check-config.js';
 import { compilePipeline, fieldsMadeFrom, type CompiledPipeline } from './compile-pipeline.js';
@@ -31,6 +31,7 @@ export class AiFieldConfigs {
     private readonly budgets: Budgets,
     private readonly purge: FieldPurge,
     private readonly audit: AuditLog,
+    private readonly reveals: RevealGuard,
   ) {}
 
   /**
@@ -38,7 +39,8 @@ export class AiFieldConfigs {
    *
    * @param pipeline as it will be after the change; the host holds a lock on it.
    * @returns what the admin should know although it is saved, such as a parameter that the provider does not take.
-   * @throws InvalidInputError with every error at once, paths below `ai_config`.
+   * @throws InvalidInputError with every error at once, paths below `ai_config`; FieldNotVisibleError, 403, where it reads
+   * what the principal does not see.
    */
   async save(
     em: EntityManager,
@@ -50,6 +52,7 @@ export class AiFieldConfigs {
     const { tenantId } = principal;
     const config = readAiConfig(aiConfig);
     const { compiled, version, warnings } = await this.checker.check(em, tenantId, pipeline, slug, config);
+    this.reveals.requireReadable(compiled, principal, slug);
     await this.audit.watch(em, principal, this.watched(em, tenantId, pipeline.id, slug), async () => {
       await em.query(
         `INSERT INTO ai_field_configs (tenant_id, pipeline_id, field, config, version) VALUES ($1, $2, $3, $4, $5)
@@ -79,6 +82,7 @@ export class AiFieldConfigs {
   }
 
   /**
+   * @returns the AI fields whose values were hidden by the field: the host gives them the lists that hide them still.
    * @throws FieldsmithError `field_in_use` (409) naming the AI fields whose texts or triggers reference the field.
    */
   async fieldRemoved(
@@ -86,10 +90,11 @@ export class AiFieldConfigs {
     principal: Principal,
     pipeline: HostPipeline,
     slug: string,
-  ): Promise<void> {
+  ): Promise<Heir[]> {
     const { tenantId } = principal;
     const compiled = await this.compile(em, tenantId, pipeline);
     this.refuseIfUsed(compiled, slug, 'deleted');
+    const heirs = await this.reveals.heirsOf(em, tenantId, compiled, slug);
     await this.audit.watch(em, principal, this.watched(em, tenantId, pipeline.id, slug), async () => {
       await em.query(
         'DELETE FROM ai_field_configs WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3',
@@ -98,6 +103,7 @@ export class AiFieldConfigs {
       await this.purge.dropField(em, tenantId, pipeline.id, slug, fieldsMadeFrom(compiled, slug));
       await this.budgets.removeLimit(em, principal, 'field', `${pipeline.id}:${slug}`);
     });
+    return heirs;
   }
 
   /** @throws FieldsmithError `field_in_use` (409) when a prompt names the field. */
@@ -128,36 +134,6 @@ export class AiFieldConfigs {
       message: `the AI field "${slug}" would no longer work: ${message}`,
     }));
     throw new InvalidInputError(errors, 'field_in_use');
-  }
-
-  /**
-   * Whoever does not see a field cannot let themselves see it: not by its own list, and not through an AI field made from it
-   * that is shown to them.
-   *
-   * @param before the pipeline as it was; `after` as it is now, its configurations saved.
-   * @param slug the field whose list or configuration was changed.
-   * @throws FieldNotVisibleError, 403.
-   */
-  async requireNoReveal(
-    em: EntityManager,
-    { tenantId, roles }: Principal,
-    before: HostPipeline,
-    after: HostPipeline,
-    slug: string,
-  ): Promise<void> {
-    const unseen = unseenFields(before.fields, roles);
-    if (unseen.size === 0) return;
-    if (unseen.has(slug) && !unseenFields(after.fields, roles).has(slug))
-      throw new FieldNotVisibleError([slug]);
-    const compiled = await this.compile(em, tenantId, after);
-    const fields = after.fields.map((field) =>
-      unseen.has(field.slug) ? { ...field, visibleTo: [] } : field,
-    );
-    const { opaque, hidden } = pipelineSight({ ...compiled, pipeline: { ...after, fields } }, roles);
-    const revealed = [...opaque].filter(
-      (made) => !hidden.has(made) && (made === slug || compiled.upstream.get(made)?.has(slug)),
-    );
-    if (revealed.length > 0) throw new FieldNotVisibleError(revealed);
   }
 
   private async compile(

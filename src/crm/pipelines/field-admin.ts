@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { AuditLog, requireShown, unseenFields } from '#libs/access';
-import { AiFieldConfigs } from '#libs/ai-fields';
+import { AiFieldConfigs, RevealGuard, type Heir } from '#libs/ai-fields';
 import { InvalidInputError, NotFoundError, type ErrorDetail } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
@@ -26,6 +26,7 @@ export class FieldAdmin {
     private readonly catalog: PipelineCatalog,
     private readonly views: PipelineViews,
     private readonly configs: AiFieldConfigs,
+    private readonly reveals: RevealGuard,
     private readonly audit: AuditLog,
   ) {}
 
@@ -41,7 +42,7 @@ export class FieldAdmin {
       const warnings =
         dto.ai_config && (await this.configs.save(em, principal, after, field.slug, dto.ai_config));
       if (!dto.ai_config) await this.configs.pipelineChanged(em, principal, after);
-      await this.configs.requireNoReveal(em, principal, before, after, field.slug);
+      await this.reveals.requireNoReveal(em, principal, before, after, field.slug);
       return this.show(em, principal.tenantId, after, field.slug, warnings);
     });
   }
@@ -63,23 +64,42 @@ export class FieldAdmin {
       const after = { ...before, fields: before.fields.map((other) => (other === field ? changed : other)) };
       const warnings = await this.tellPlugin(em, principal, after, field, changed, dto);
       if (dto.ai_config || dto.visible_to !== undefined) {
-        await this.configs.requireNoReveal(em, principal, before, after, slug);
+        await this.reveals.requireNoReveal(em, principal, before, after, slug);
       }
       return this.show(em, principal.tenantId, after, slug, warnings);
     });
   }
 
-  /** Removes a field with its values. @throws NotFoundError; FieldsmithError `field_in_use`, 409, when a prompt references it. */
+  /**
+   * Removes a field with its values. AI fields whose values it hid get a list of their own.
+   *
+   * @throws NotFoundError; FieldsmithError `field_in_use`, 409, when a prompt references it; FieldNotVisibleError, 403.
+   */
   async remove(principal: Principal, pipelineId: string, slug: string): Promise<void> {
     await this.changing(principal, pipelineId, async (em, before) => {
       const field = requireField(before, slug);
       requireSeen(principal, before, slug);
       await lockFields(em, principal.tenantId, pipelineId, slug);
-      await this.configs.fieldRemoved(em, principal, before, slug);
+      const heirs = await this.configs.fieldRemoved(em, principal, before, slug);
+      await this.passOn(em, principal, before, heirs);
       await deleteField(em, principal.tenantId, pipelineId, slug);
       await this.record(em, principal, pipelineId, field, undefined);
       await em.query(FORGET_VALUES, [principal.tenantId, pipelineId, slug]);
     });
+  }
+
+  private async passOn(
+    em: EntityManager,
+    principal: Principal,
+    pipeline: Pipeline,
+    heirs: readonly Heir[],
+  ): Promise<void> {
+    for (const { slug, visibleTo } of heirs) {
+      const field = requireField(pipeline, slug);
+      const changed = { ...field, visibleTo };
+      await updateField(em, principal.tenantId, pipeline.id, changed);
+      await this.record(em, principal, pipeline.id, field, changed);
+    }
   }
 
   private changing<T>(
