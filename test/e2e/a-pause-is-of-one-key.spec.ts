@@ -3,7 +3,7 @@ import { Leads } from '../support/leads.js';
 import { startProduct, type RunningProduct } from '../support/product.js';
 import { setStage, type Stage } from '../support/stage.js';
 
-const PAUSE_S = 4;
+const PAUSE_S = 10;
 const GLOBAL_KEY = 'sk-global-test';
 const ANTHROPIC = { provider: 'anthropic', model: 'claude-haiku-4-5' };
 

@@ -132,9 +132,10 @@ describe('answerText', () => {
     'Answer with only number ',
     ' ',
   ])('is not slowed by a hostile prompt: %j', (piece) => {
-    const start = performance.now();
+    const before = process.cpuUsage();
     answer(piece.repeat(100_000));
     answer('x', piece.repeat(100_000));
-    expect(performance.now() - start).toBeLessThan(5_000);
+    // Time that this process worked, whatever else the machine does: what grows with the square takes minutes.
+    expect(process.cpuUsage(before).user).toBeLessThan(15_000_000);
   });
 });
