@@ -80,10 +80,12 @@ describe('calls at once by key', () => {
       { provider: 'openai', max_concurrency: 3 },
     ]);
     const leads = await Leads.of(api);
-    stage.simulator.script([{ latency_ms: 25 }]);
+    stage.simulator.script([{ times: 3, action: { type: 'hold' } }, { latency_ms: 25 }]);
     const watch = new InFlightWatch(stage.simulator, 'aaaa');
     const half = await Leads.of(api.at(second.url));
     await Promise.all([leads.addMany(names('Ada', 30)), half.addMany(names('Grace', 30))]);
+    await api.until('the limit is used', () => Promise.resolve(watch.most === 3));
+    stage.simulator.release();
     await allDone(api, 60);
     expect(watch.stop()).toBe(3);
     expect(await mostSlots(`openai:${api.tenantId}`)).toBe(3);

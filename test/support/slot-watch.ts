@@ -27,7 +27,8 @@ export async function watchSlots(database: TestDatabase): Promise<(key: string) 
 
 /** Looks every few milliseconds how many calls of a key a provider is working on; {@link stop} tells the most. */
 export class InFlightWatch {
-  private most = 0;
+  /** The most so far. */
+  most = 0;
   private readonly timer = setInterval(() => this.look(), 3);
 
   constructor(
