@@ -8,6 +8,9 @@ import { TENANTS_OPTIONS, type TenantSettings, type TenantsOptions } from './ten
 
 const RECENT_MS = 2_000;
 
+/** Whoever relies on settings holds it shared, who changes them alone. */
+const LOCK = `hashtextextended('fieldsmith.ai-settings:' || $1, 0)`;
+
 /** Throws where somebody may not make a change. */
 export type SettingsGuard = (
   em: EntityManager,
@@ -55,6 +58,11 @@ export class TenantSettingsStore {
     this.changes.on('change', listener);
   }
 
+  /** Lets nobody change the settings until the transaction ends: for what is checked against them and saved with it. */
+  async keep(em: EntityManager, tenantId: string): Promise<void> {
+    await em.query(`SELECT pg_advisory_xact_lock_shared(${LOCK})`, [tenantId]);
+  }
+
   /** Asks before each change; what throws keeps it from being made. */
   guard(guard: SettingsGuard): void {
     this.guards.push(guard);
@@ -67,6 +75,7 @@ export class TenantSettingsStore {
     changes: Partial<TenantSettings>,
   ): Promise<TenantSettings> {
     const { tenantId } = principal;
+    await em.query(`SELECT pg_advisory_xact_lock(${LOCK})`, [tenantId]);
     const before = await this.read(em, tenantId);
     for (const guard of this.guards) await guard(em, principal, before, { ...before, ...changes });
     await em.query(

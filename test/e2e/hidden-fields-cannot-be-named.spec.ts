@@ -179,64 +179,6 @@ describe('a field that somebody may not see', () => {
     });
   });
 
-  describe('of which nothing is left', () => {
-    const config = (prompt: string) => ({ model: 'gpt-4o-mini', prompt });
-
-    /** A record with an AI value made from what only editors see, whose prompt does not read it any more. */
-    async function madeFromBonus(name: string) {
-      const fields = [
-        plain('name'),
-        plain('bonus', { visible_to: ['editor'] }),
-        plain('rank', { visible_to: ['editor', 'viewer'] }),
-        ai('made', { prompt: 'Pay: {bonus} {rank}', auto_regenerate: false }),
-      ];
-      const pipeline = await addPipeline(pay.owner, fields, name);
-      const { id } = await addSettled(pay.owner, pipeline, { name: 'Ada', bonus: SALARY, rank: 'A' });
-      await generate(pay.owner, id, 'made', true);
-      const field = (slug: string) => `/pipelines/${pipeline}/fields/${slug}`;
-      await pay.owner.patch(field('made'), {
-        ai_config: { ...config('Hello: {name}'), auto_regenerate: false },
-      });
-      return { id, pipeline, field };
-    }
-    const madeIn = async (api: Api, id: string) => (await api.get(`/records/${id}`)).data.made;
-
-    it('is not shown through a list by an admin who does not see it, whatever the prompt says now', async () => {
-      const { id, field } = await madeFromBonus('Before');
-      await expectRefused(pay.admin, 'PATCH', field('made'), { visible_to: ['admin'] });
-      await generate(pay.owner, id, 'made', true);
-      await pay.owner.settled(id);
-      await expectRefused(pay.admin, 'PATCH', field('made'), { visible_to: ['admin'] });
-      expect(await madeIn(pay.admin, id)).toBe('hello-open');
-    });
-
-    it('goes on hiding what was made from it when it is removed', async () => {
-      const { id, pipeline, field } = await madeFromBonus('Removed');
-      for (const slug of ['bonus', 'rank']) {
-        await pay.owner.call('DELETE', field(slug));
-        const { fields } = await pay.owner.get(`/pipelines/${pipeline}`);
-        const made = fields.find((one: Body) => one.slug === 'made');
-        expect(made.visible_to).toEqual(['editor', 'owner']);
-        expect([await madeIn(pay.viewer, id), await madeIn(pay.admin, id)]).toEqual([undefined, undefined]);
-        expect(await madeIn(pay.editor, id)).toContain(SECRET);
-      }
-      const { items } = await pay.owner.get(`/audit-log?subject=Field&subject_id=${pipeline}:made`);
-      expect(items[0]).toMatchObject({ action: 'update', after: { visible_to: ['editor', 'owner'] } });
-      await pay.owner.patch(field('made'), { visible_to: null });
-      expect(await madeIn(pay.viewer, id)).toContain(SECRET);
-    });
-
-    it('is not let into prompts by an admin who does not see it, by the settings', async () => {
-      await pay.owner.patch('/ai-settings', { denied_fields: ['bonus', 'ssn'] });
-      const all = { ...ai('all', { prompt: 'All: {*}', auto_regenerate: false }), visible_to: ['admin'] };
-      const fields = [plain('name'), plain('bonus', { visible_to: ['editor'] }), all];
-      await addPipeline(pay.owner, fields, 'Denied');
-      await expectRefused(pay.admin, 'PATCH', '/ai-settings', { denied_fields: ['ssn'] });
-      await pay.admin.patch('/ai-settings', { denied_fields: ['bonus', 'iban'] });
-      await pay.owner.patch('/ai-settings', { denied_fields: [] });
-    });
-  });
-
   it('is set by whom it names, checked, shown, audited, and taken back', async () => {
     const pipeline = await addPipeline(pay.admin, [plain('name', { visible_to: [] })], 'Lists');
     const field = `/pipelines/${pipeline}/fields/name`;

@@ -40,7 +40,7 @@ export class AiFieldConfigs {
    * @param pipeline as it will be after the change; the host holds a lock on it.
    * @returns what the admin should know although it is saved, such as a parameter that the provider does not take.
    * @throws InvalidInputError with every error at once, paths below `ai_config`; FieldNotVisibleError, 403, where it reads
-   * what the principal does not see.
+   * or is made from what the principal does not see.
    */
   async save(
     em: EntityManager,
@@ -51,8 +51,9 @@ export class AiFieldConfigs {
   ): Promise<string[]> {
     const { tenantId } = principal;
     const config = readAiConfig(aiConfig);
+    await this.settings.keep(em, tenantId);
     const { compiled, version, warnings } = await this.checker.check(em, tenantId, pipeline, slug, config);
-    this.reveals.requireReadable(compiled, principal, slug);
+    await this.reveals.requireConfigurable(em, principal, compiled, slug);
     await this.audit.watch(em, principal, this.watched(em, tenantId, pipeline.id, slug), async () => {
       await em.query(
         `INSERT INTO ai_field_configs (tenant_id, pipeline_id, field, config, version) VALUES ($1, $2, $3, $4, $5)

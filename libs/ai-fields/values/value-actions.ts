@@ -195,6 +195,6 @@ export class ValueActions {
 }
 
 /** What a value may not have been made from to be shown; nothing where the field itself says who sees it. */
-function unshownSources({ field }: CompiledField, { unseen }: FieldSight): string[] {
-  return field.visibleTo ? [] : [...unseen];
+function unshownSources({ field }: CompiledField, { hidden }: FieldSight): string[] {
+  return field.visibleTo ? [] : [...hidden];
 }

@@ -1,9 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { FieldNotVisibleError, fieldSight, requireShown, ROLES, unseenFields, type Role } from '#libs/access';
+import {
+  FieldNotVisibleError,
+  fieldSight,
+  requireShown,
+  ROLES,
+  unseenFields,
+  type FieldSight,
+  type Role,
+} from '#libs/access';
 import { PIPELINE_SCHEMAS, type HostPipeline, type PipelineSchemas, type Principal } from '#libs/host';
 import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
-import { compilePipeline, type CompiledPipeline } from '../config/compile-pipeline.js';
+import { compilePipeline, fieldsMadeFrom, type CompiledPipeline } from '../config/compile-pipeline.js';
 import { CompiledConfigs } from '../config/compiled-configs.js';
 import { pipelineSight } from './record-sight.js';
 
@@ -13,7 +21,7 @@ export interface Heir {
   visibleTo: Role[];
 }
 
-/** What the stored values of the AI fields are made from, of those among whose sources are any of these. */
+/** What the stored values of AI fields are made from, of those that any of these fields went into. */
 const STORED_SOURCES = `
   SELECT v.field AS slug, array_agg(DISTINCT s) AS sources
     FROM ai_values v, unnest(v.sources || coalesce(v.override_sources, '{}')) s
@@ -37,21 +45,31 @@ export class RevealGuard {
    * Whoever does not see a field has no say in what is made from it: a prompt could repeat it to others, and whether a
    * condition holds or an answer parses tells of it although no value is shown.
    *
-   * @param compiled the pipeline with the configuration that is being saved.
-   * @throws FieldNotVisibleError, 403, naming what the AI field would read.
+   * @param compiled the pipeline with the configuration that is about to be saved.
+   * @throws FieldNotVisibleError, 403, naming what the AI field would read, or itself.
    */
-  requireReadable(compiled: CompiledPipeline, { roles }: Principal, slug: string): void {
-    const { hidden } = pipelineSight(compiled, roles);
+  async requireConfigurable(
+    em: EntityManager,
+    { tenantId, roles }: Principal,
+    compiled: CompiledPipeline,
+    slug: string,
+  ): Promise<void> {
+    const { pipeline } = compiled;
+    if (unseenFields(pipeline.fields, roles).size === 0) return;
+    const saved = await this.compile(em, tenantId, pipeline, await this.settings.read(em, tenantId));
+    const { hidden } = await this.sightOf(em, tenantId, saved, roles);
+    const { hidden: hiddenThen } = await this.sightOf(em, tenantId, compiled, roles);
+    requireShown(hidden, [slug]);
     const field = compiled.fields.get(slug);
-    if (field) requireShown(hidden, [...new Set([...field.reads, ...field.triggers])]);
+    if (field) requireShown(hiddenThen, [...new Set([...field.reads, ...field.triggers])]);
   }
 
   /**
-   * Whoever does not see a field cannot let themselves see it: not by its own list, and not by a list of an AI field that
-   * is, or ever was, made from it.
+   * Whoever does not see a field decides on no list that would show it to anybody: not on its own, and not on that of an AI
+   * field that is, or ever was, made from it.
    *
    * @param before the pipeline as it was; `after` as it is now, its configurations saved.
-   * @param slug the field whose list or configuration was changed.
+   * @param slug the field that was changed.
    * @throws FieldNotVisibleError, 403.
    */
   async requireNoReveal(
@@ -62,15 +80,37 @@ export class RevealGuard {
     slug: string,
   ): Promise<void> {
     const unseen = unseenFields(before.fields, roles);
-    if (unseen.size === 0 || unseenFields(after.fields, roles).has(slug)) return;
+    const list = listOf(after, slug);
+    if (unseen.size === 0 || isEqual(listOf(before, slug), list)) return;
     requireShown(unseen, [slug]);
-    if (!after.fields.some((field) => field.slug === slug && field.visibleTo)) return;
+    if (!list) return;
     const compiled = await this.compile(em, tenantId, after, await this.settings.read(em, tenantId));
-    if (pipelineSight(compiled, roles).opaque.has(slug)) throw new FieldNotVisibleError([slug]);
-    const stored = await this.storedSources(em, tenantId, after.id, [...unseen]);
-    const parameters = [tenantId, after.id, slug, [...unseen]];
+    const { opaque, hidden } = await this.sightOf(em, tenantId, compiled, roles);
+    if (opaque.has(slug)) throw new FieldNotVisibleError([slug]);
+    const parameters = [tenantId, after.id, slug, [...hidden]];
     const history = await em.query<unknown[]>(HISTORY_MADE_FROM, parameters);
-    if (stored.has(slug) || history.length > 0) throw new FieldNotVisibleError([slug]);
+    if (history.length > 0) throw new FieldNotVisibleError([slug]);
+  }
+
+  /**
+   * What the admin should know who gives a field a list: AI fields that read it and have wider lists of their own.
+   *
+   * @param pipeline as it is now, its configurations saved.
+   */
+  async warningsOf(
+    em: EntityManager,
+    tenantId: string,
+    pipeline: HostPipeline,
+    slug: string,
+  ): Promise<string[]> {
+    if (!listOf(pipeline, slug)) return [];
+    const compiled = await this.compile(em, tenantId, pipeline, await this.settings.read(em, tenantId));
+    const isSeenBy = (role: Role, field: string) => !unseenFields(pipeline.fields, [role]).has(field);
+    return fieldsMadeFrom(compiled, slug).flatMap((made) => {
+      const roles = ROLES.filter((role) => isSeenBy(role, made) && !isSeenBy(role, slug));
+      if (!listOf(pipeline, made) || roles.length === 0) return [];
+      return `The list of "${made}" shows what is made from "${slug}" to ${roles.join(', ')} too: change that list, or leave "${slug}" out of its prompt.`;
+    });
   }
 
   /**
@@ -82,18 +122,13 @@ export class RevealGuard {
   async heirsOf(
     em: EntityManager,
     tenantId: string,
-    { pipeline, fields: compiled }: CompiledPipeline,
+    compiled: CompiledPipeline,
     slug: string,
   ): Promise<Heir[]> {
-    const { id, fields } = pipeline;
+    const { id, fields } = compiled.pipeline;
     if (!fields.some(({ visibleTo }) => visibleTo)) return [];
     const stored = await this.storedSources(em, tenantId, id, [slug]);
-    const made = new Map<string, Iterable<string>>(
-      fields.map((field) => [
-        field.slug,
-        [...(compiled.get(field.slug)?.reads ?? []), ...(stored.get(field.slug) ?? [])],
-      ]),
-    );
+    const made = madeFrom(compiled, stored);
     return [...stored.keys()].flatMap((heir) => {
       const visibleTo = ROLES.filter((role) => !fieldSight(fields, [role], made).hidden.has(heir));
       const isSilent = fields.some((field) => field.slug === heir && !field.visibleTo);
@@ -118,11 +153,24 @@ export class RevealGuard {
     for (const { id } of await em.query<{ id: string }[]>(PIPELINES, [tenantId])) {
       const pipeline = await this.schemas.read(em, tenantId, id);
       if (!pipeline || unseenFields(pipeline.fields, roles).size === 0) continue;
-      const was = pipelineSight(await this.compile(em, tenantId, pipeline, before), roles);
-      const is = pipelineSight(await this.compile(em, tenantId, pipeline, after), roles);
+      const was = await this.sightOf(em, tenantId, await this.compile(em, tenantId, pipeline, before), roles);
+      const is = await this.sightOf(em, tenantId, await this.compile(em, tenantId, pipeline, after), roles);
       const revealed = [...is.opaque].filter((slug) => !was.opaque.has(slug));
       if (revealed.length > 0) throw new FieldNotVisibleError(revealed);
     }
+  }
+
+  /** What these roles see of the AI fields, by their configurations and by all their values together. */
+  private async sightOf(
+    em: EntityManager,
+    tenantId: string,
+    compiled: CompiledPipeline,
+    roles: readonly string[],
+  ): Promise<FieldSight> {
+    const { id, fields } = compiled.pipeline;
+    const { hidden } = pipelineSight(compiled, roles);
+    const stored = await this.storedSources(em, tenantId, id, [...hidden]);
+    return fieldSight(fields, roles, madeFrom(compiled, stored));
   }
 
   private async compile(
@@ -144,4 +192,25 @@ export class RevealGuard {
     const rows = await em.query<{ slug: string; sources: string[] }[]>(STORED_SOURCES, parameters);
     return new Map(rows.map(({ slug, sources }) => [slug, sources]));
   }
+}
+
+function listOf({ fields }: HostPipeline, slug: string): readonly string[] | undefined {
+  return fields.find((field) => field.slug === slug)?.visibleTo ?? undefined;
+}
+
+function isEqual(one: readonly string[] | undefined, other: readonly string[] | undefined): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** By configuration and by what is stored. */
+function madeFrom(
+  { pipeline, fields }: CompiledPipeline,
+  stored: ReadonlyMap<string, string[]>,
+): Map<string, Iterable<string>> {
+  return new Map(
+    pipeline.fields.map(({ slug }) => [
+      slug,
+      [...(fields.get(slug)?.reads ?? []), ...(stored.get(slug) ?? [])],
+    ]),
+  );
 }

@@ -15,14 +15,14 @@ import { CompiledConfigs } from '../config/compiled-configs.js';
 import { readValues } from '../values/value-row.js';
 import { pipelineSight, recordSight } from './record-sight.js';
 
-/** Fields of which some value in the pipeline was made from what is unseen. */
+/** Fields of which some value in the pipeline was made from what is hidden. */
 const MADE_FROM = `
   SELECT f.slug FROM unnest($3::text[]) f(slug)
    WHERE EXISTS (SELECT FROM ai_values v WHERE v.tenant_id = $1 AND v.pipeline_id = $2 AND v.field = f.slug
                     AND (v.sources && $4::text[] OR v.override_sources && $4::text[]))`;
 
 /**
- * Whether each job was made from what is unseen, by its calls and the value it has stored. Of a job that did neither and has
+ * Whether each job was made from what is hidden, by its calls and the value it has stored. Of a job that did neither and has
  * a result, such as one answered from the cache whose value was replaced since, nobody knows: it counts as made from it.
  */
 const JOBS_MADE_FROM = `
@@ -92,8 +92,9 @@ export class ValueSight {
     requireShown(unseen, slugs);
     const silent = aiAmong(pipeline, slugs).filter((slug) => !hasOwnWord(pipeline, slug));
     if (silent.length === 0) return;
-    requireShown((await this.of(em, principal, pipeline)).hidden, silent);
-    requireShown(await this.madeFromUnseen(em, principal, pipeline, unseen, silent), silent);
+    const { hidden } = await this.of(em, principal, pipeline);
+    requireShown(hidden, silent);
+    requireShown(await this.madeFromHidden(em, principal, pipeline, hidden, silent), silent);
   }
 
   /**
@@ -108,11 +109,11 @@ export class ValueSight {
     slug: string,
   ): Promise<void> {
     const { pipeline } = compiled;
-    const unseen = unseenFields(pipeline.fields, principal.roles);
-    if (unseen.size === 0) return;
-    requireShown(pipelineSight(compiled, principal.roles).opaque, [slug]);
+    if (unseenFields(pipeline.fields, principal.roles).size === 0) return;
+    const { opaque, hidden } = pipelineSight(compiled, principal.roles);
+    requireShown(opaque, [slug]);
     const upstream = [...(compiled.upstream.get(slug) ?? [])];
-    const made = await this.madeFromUnseen(em, principal, pipeline, unseen, upstream);
+    const made = await this.madeFromHidden(em, principal, pipeline, hidden, upstream);
     if (made.size > 0) throw new FieldNotVisibleError([slug]);
   }
 
@@ -143,7 +144,7 @@ export class ValueSight {
       if (!pipeline || !unseen?.size) continue;
       const sight = await this.of(em, principal, pipeline);
       const own = jobs.filter((job) => job.pipelineId === pipelineId);
-      const made = await this.jobsMadeFrom(em, principal.tenantId, own, unseen);
+      const made = await this.jobsMadeFrom(em, principal.tenantId, own, sight.hidden);
       for (const { id, field } of own) {
         const slug = field ?? '';
         if (!made.has(id) && !sight.opaque.has(slug) && !unseen.has(slug)) continue;
@@ -157,22 +158,22 @@ export class ValueSight {
     em: EntityManager,
     tenantId: string,
     jobs: readonly ShownJob[],
-    unseen: ReadonlySet<string>,
+    hidden: ReadonlySet<string>,
   ): Promise<Set<string>> {
     const ids = jobs.map(({ id }) => id);
-    const rows = await em.query<{ id: string }[]>(JOBS_MADE_FROM, [tenantId, ids, [...unseen]]);
+    const rows = await em.query<{ id: string }[]>(JOBS_MADE_FROM, [tenantId, ids, [...hidden]]);
     return new Set(rows.map(({ id }) => id));
   }
 
-  private async madeFromUnseen(
+  private async madeFromHidden(
     em: EntityManager,
     { tenantId }: Principal,
     pipeline: HostPipeline,
-    unseen: ReadonlySet<string>,
+    hidden: ReadonlySet<string>,
     slugs: readonly string[],
   ): Promise<Set<string>> {
     if (slugs.length === 0) return new Set();
-    const parameters = [tenantId, pipeline.id, slugs, [...unseen]];
+    const parameters = [tenantId, pipeline.id, slugs, [...hidden]];
     const rows = await em.query<{ slug: string }[]>(MADE_FROM, parameters);
     return new Set(rows.map(({ slug }) => slug));
   }

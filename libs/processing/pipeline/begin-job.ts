@@ -85,7 +85,8 @@ export class JobBeginner {
     if (job.attempt > 1) begun.saved = await this.cache.answerOf(em, job.tenantId, job.id, fingerprint);
     if (begun.saved) return;
     if (!job.force && prompted.cacheSeconds > 0) {
-      begun.cached = await this.cache.find(em, job.tenantId, fingerprint, prompted.cacheSeconds);
+      const request = { fingerprint, sources: prompted.sources };
+      begun.cached = await this.cache.find(em, job.tenantId, request, prompted.cacheSeconds);
     }
     if (begun.cached) return;
     if (key.breaker && key.breaker.probeInMs > 0) throw this.keys.failing(key.ref, key.breaker);

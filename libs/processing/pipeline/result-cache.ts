@@ -7,31 +7,34 @@ export interface CachedResult {
   value: Json;
   executionId: string;
   model: string;
-  sources: string[];
 }
 
 interface Row {
   value: Json;
   execution_id: string;
   model: string;
-  sources: string[];
 }
 
 /** Results of a tenant by fingerprint. How old one may be is asked when it is read. */
 @Injectable()
 export class ResultCache {
+  /**
+   * @param sources of the request: a result that was made from anything else is not found. Whoever guesses a value that they
+   * do not see, and asks with the same words, would learn by the answer from the cache that they are right.
+   */
   async find(
     em: EntityManager,
     tenantId: string,
-    fingerprint: string,
+    { fingerprint, sources }: { fingerprint: string; sources: readonly string[] },
     maxAgeSeconds: number,
   ): Promise<CachedResult | undefined> {
     const [row] = await em.query<Row[]>(
-      `SELECT value, execution_id, model, sources FROM ai_result_cache
-        WHERE tenant_id = $1 AND fingerprint = $2 AND created_at > clock_timestamp() - make_interval(secs => $3)`,
-      [tenantId, fingerprint, maxAgeSeconds],
+      `SELECT value, execution_id, model FROM ai_result_cache
+        WHERE tenant_id = $1 AND fingerprint = $2 AND created_at > clock_timestamp() - make_interval(secs => $3)
+          AND sources <@ $4::text[]`,
+      [tenantId, fingerprint, maxAgeSeconds, sources],
     );
-    return row && { value: row.value, executionId: row.execution_id, model: row.model, sources: row.sources };
+    return row && { value: row.value, executionId: row.execution_id, model: row.model };
   }
 
   /** The answer that an earlier attempt of this job paid for and could not store. */

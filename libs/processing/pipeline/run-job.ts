@@ -58,7 +58,7 @@ export class JobRunner {
     const { job, prepared, saved, cached } = begun;
     const { fingerprint, prompted } = prepared;
     const common = { outcome: 'generated', fingerprint, sources: prompted.sources } as const;
-    if (cached) return { ...cached, executionId: newId(), outcome: 'cached', fingerprint, costNano: 0n };
+    if (cached) return { ...common, ...cached, executionId: newId(), outcome: 'cached', costNano: 0n };
     if (saved) {
       const value = prepared.parser.parse(saved.answer, prompted.parserOptions);
       return { ...common, value, executionId: saved.id, model: saved.model };

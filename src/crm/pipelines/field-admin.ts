@@ -63,9 +63,7 @@ export class FieldAdmin {
       await this.record(em, principal, pipelineId, field, changed);
       const after = { ...before, fields: before.fields.map((other) => (other === field ? changed : other)) };
       const warnings = await this.tellPlugin(em, principal, after, field, changed, dto);
-      if (dto.ai_config || dto.visible_to !== undefined) {
-        await this.reveals.requireNoReveal(em, principal, before, after, slug);
-      }
+      await this.reveals.requireNoReveal(em, principal, before, after, slug);
       return this.show(em, principal.tenantId, after, slug, warnings);
     });
   }
@@ -152,7 +150,8 @@ export class FieldAdmin {
   ): Promise<FieldView> {
     const { fields } = await this.views.show(em, tenantId, pipeline);
     const view = fields.find((field) => field.slug === slug) as FieldView;
-    return warnings ? { ...view, warnings } : view;
+    const shown = await this.reveals.warningsOf(em, tenantId, pipeline, slug);
+    return warnings || shown.length > 0 ? { ...view, warnings: [...(warnings ?? []), ...shown] } : view;
   }
 }
 
