@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { FairTurns } from './fair-turns.js';
 
@@ -65,6 +66,24 @@ describe('FairTurns', () => {
     now += 1;
     await place.end();
     expect(place.running).toEqual(['busy', 'busy', 'busy']);
+  });
+
+  it('calls those who wait when company has gone, though nothing begins or ends', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+    const place = new Workplace(new FairTurns(6, 3, { divided: true }));
+    const begun = () => place.running.filter((tenant) => tenant === 'busy').length;
+    void place.add('other');
+    await settled();
+    await place.end();
+    for (let i = 0; i < 4; i++) void place.add('busy');
+    await settled();
+    expect(begun()).toBe(1);
+    await jest.advanceTimersByTimeAsync(999);
+    expect(begun()).toBe(1);
+    await jest.advanceTimersByTimeAsync(1);
+    expect(begun()).toBe(3);
+    while (place.running.length > 0) await place.end();
+    jest.useRealTimers();
   });
 
   it('gives each its place where there are more tenants than a share has places', async () => {

@@ -28,6 +28,8 @@ export class FairTurns {
   private readonly divided: boolean;
   private readonly now: () => number;
   private total = 0;
+  /** Until the company of those that wait has gone. */
+  private timer?: NodeJS.Timeout;
 
   /**
    * @param places of all tenants, at least 1.
@@ -61,6 +63,7 @@ export class FairTurns {
       if (queue) queue.push(resolve);
       else this.waiting.set(tenantId, [resolve]);
       this.callWaiting();
+      this.lookAgain();
     });
   }
 
@@ -79,10 +82,28 @@ export class FairTurns {
     const now = this.now();
     this.company.delete(tenantId);
     this.company.set(tenantId, now);
-    for (const [other, last] of this.company) {
+    this.part(now);
+  }
+
+  /** Whoever has not worked for long is no company any more. */
+  private part(now: number): void {
+    for (const [tenantId, last] of this.company) {
       if (now - last < COMPANY_MS) return;
-      this.company.delete(other);
+      this.company.delete(tenantId);
     }
+  }
+
+  /** Where company goes while nothing begins or ends, nobody else would call those whose share grows by it. */
+  private lookAgain(): void {
+    const [oldest] = this.company.values();
+    if (this.timer || this.waiting.size === 0 || oldest === undefined) return;
+    const look = (): void => {
+      this.timer = undefined;
+      this.part(this.now());
+      this.callWaiting();
+      this.lookAgain();
+    };
+    this.timer = setTimeout(look, Math.max(1, oldest + COMPANY_MS - this.now())).unref();
   }
 
   private enter(tenantId: string): void {

@@ -44,9 +44,17 @@ export class TenantTransactions {
    *
    * @example
    * const rows = await tenants.transaction(tenantId, (em) => em.query('SELECT id FROM ai_jobs LIMIT 10'));
+   *
+   * @param options `lockTimeoutMs`: the longest that a statement waits for a lock, before it fails with the database error
+   * `55P03`; for ever unless told.
    */
-  async transaction<T>(tenantId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
-    return this.inTransaction(`BEGIN; ${setTenant(tenantId)}`, tenantId, work);
+  async transaction<T>(
+    tenantId: string,
+    work: (em: EntityManager) => Promise<T>,
+    { lockTimeoutMs }: { lockTimeoutMs?: number } = {},
+  ): Promise<T> {
+    const patience = lockTimeoutMs === undefined ? '' : `; SET LOCAL lock_timeout TO ${lockTimeoutMs}`;
+    return this.inTransaction(`BEGIN; ${setTenant(tenantId)}${patience}`, tenantId, work);
   }
 
   /**

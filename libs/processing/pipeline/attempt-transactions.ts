@@ -14,6 +14,12 @@ const PLACES = 6;
  */
 const SHARE = 3;
 
+/**
+ * Milliseconds that an attempt waits for a lock, such as that of a record which a transaction of the host holds. Then it
+ * gives its place to others of its tenant and asks again later, so that a few locked records stop no others.
+ */
+const LOCK_TIMEOUT_MS = 500;
+
 /** The transactions of attempts, in turns by tenant. Those that end one outlast a database that is away, for what an attempt has may be paid for. */
 @Injectable()
 export class AttemptTransactions {
@@ -33,7 +39,7 @@ export class AttemptTransactions {
   fenced<T>(job: ClaimedJob, work: (em: EntityManager) => Promise<T>): Promise<T> {
     return outlast((tries) =>
       this.inTurn(job.tenantId, () =>
-        this.tenants.transaction(job.tenantId, async (em) => {
+        this.transaction(job.tenantId, async (em) => {
           if (tries > 1) await this.store.expectClaim(em, job);
           return work(em);
         }),
@@ -43,11 +49,15 @@ export class AttemptTransactions {
 
   /** Work that may be done twice and asks for no claim. */
   repeated<T>(tenantId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
-    return outlast(() => this.inTurn(tenantId, () => this.tenants.transaction(tenantId, work)));
+    return outlast(() => this.inTurn(tenantId, () => this.transaction(tenantId, work)));
   }
 
   /** Work at the database that waits until it is the tenant's turn. It must not ask for a turn itself. */
   inTurn<T>(tenantId: string, work: () => Promise<T>): Promise<T> {
     return this.turns.run(tenantId, work);
+  }
+
+  private transaction<T>(tenantId: string, work: (em: EntityManager) => Promise<T>): Promise<T> {
+    return this.tenants.transaction(tenantId, work, { lockTimeoutMs: LOCK_TIMEOUT_MS });
   }
 }
