@@ -146,6 +146,7 @@ describe('AnthropicProvider', () => {
   it.each([
     ['authentication', fault(401, 'authentication_error', 'invalid x-api-key')],
     ['quota', fault(402, 'billing_error', 'Your credit balance is too low.')],
+    ['quota', fault(400, 'invalid_request_error', 'Your credit balance is too low to access the API.')],
     ['permission', fault(403, 'permission_error', 'no')],
     ['invalid_request', fault(400, 'invalid_request_error', 'no')],
     ['invalid_request', fault(404, 'not_found_error', 'model: claude-x')],

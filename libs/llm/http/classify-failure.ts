@@ -120,13 +120,20 @@ const REFUSAL_CODES = new Set([
   'moderation_blocked',
 ]);
 
-function kindOfStatus(status: number, { codes }: ErrorBody): LlmErrorKind {
+/** Anthropic answers 400 `invalid_request_error` where no credit is left: only the message tells. */
+const NO_CREDIT = /credit balance is too low/i;
+
+function isOutOfQuota({ codes, message }: ErrorBody): boolean {
+  return codes.some((code) => QUOTA_CODES.has(code)) || (message !== undefined && NO_CREDIT.test(message));
+}
+
+function kindOfStatus(status: number, said: ErrorBody): LlmErrorKind {
   if (status >= 500 || status === 408 || status === 409) return 'server';
   if (status === 401) return 'authentication';
-  if (status === 402) return 'quota';
+  if (status === 402 || isOutOfQuota(said)) return 'quota';
   if (status === 403) return 'permission';
-  if (status === 429) return codes.some((code) => QUOTA_CODES.has(code)) ? 'quota' : 'rate_limit';
-  return codes.some((code) => REFUSAL_CODES.has(code)) ? 'content_refusal' : 'invalid_request';
+  if (status === 429) return 'rate_limit';
+  return said.codes.some((code) => REFUSAL_CODES.has(code)) ? 'content_refusal' : 'invalid_request';
 }
 
 function remedy(
