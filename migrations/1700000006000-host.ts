@@ -5,6 +5,8 @@ const TABLES = `
   CREATE TABLE tenants (
     tenant_id text PRIMARY KEY,
     name text NOT NULL,
+    -- When the demo tenant got all of its demo, so that it gets it once.
+    demo_seeded_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now()
   );
   CREATE TABLE users (

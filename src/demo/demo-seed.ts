@@ -74,17 +74,18 @@ export class DemoSeed {
     }
   }
 
-  /** The run that generates the first values is the last step. */
   private isComplete(tenantId: string): Promise<boolean> {
     return this.tenants.transaction(tenantId, async (em) => {
-      const runs = await em.query<unknown[]>('SELECT FROM ai_runs WHERE tenant_id = $1 LIMIT 1', [tenantId]);
-      return runs.length > 0;
+      const sql = 'SELECT FROM tenants WHERE tenant_id = $1 AND demo_seeded_at IS NOT NULL';
+      return (await em.query<unknown[]>(sql, [tenantId])).length > 0;
     });
   }
 
   private async seed(principal: Principal): Promise<void> {
-    for (const pipeline of await this.pipelines.list(principal.tenantId, '', 200)) {
-      await this.pipelines.remove(principal, String(pipeline.id));
+    const { tenantId } = principal;
+    // What a seed that was killed has left; pipelines that somebody added since stay.
+    for (const { id, slug } of await this.pipelines.list(tenantId, '', 200)) {
+      if (slug === DEMO_PIPELINE.slug) await this.pipelines.remove(principal, String(id));
     }
     const pipeline = await this.pipelines.add(principal, DEMO_PIPELINE);
     const id = String(pipeline.id);
@@ -92,6 +93,9 @@ export class DemoSeed {
     for (const field of ['summary', 'sales_desk']) {
       await this.runs.start(principal, { pipelineId: id, field, scope: 'empty', limit: GENERATED });
     }
+    await this.tenants.transaction(tenantId, (em) =>
+      em.query('UPDATE tenants SET demo_seeded_at = now() WHERE tenant_id = $1', [tenantId]),
+    );
     this.logger.log(
       `The demo tenant has ${imported} companies; the first ${GENERATED} get their AI values now.`,
     );
