@@ -2,7 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import { FieldsmithError } from '#libs/common';
 import { abilityOf } from './ability.js';
-import { NEEDS, PUBLIC, type Need, type PrincipalRequest } from './authorize.js';
+import { NEEDS, PUBLIC, type Need, type PrincipalRequest } from './needs.js';
 
 /**
  * Decides every request: an endpoint says what it needs with `@Authorize`, the roles of the principal say what it may.

@@ -1,35 +1,26 @@
-import { createParamDecorator, SetMetadata, type ExecutionContext } from '@nestjs/common';
+import {
+  applyDecorators,
+  createParamDecorator,
+  SetMetadata,
+  UseGuards,
+  type ExecutionContext,
+} from '@nestjs/common';
 import type { Principal } from '#libs/host';
+import { AbilityGuard } from './ability.guard.js';
+import { NEEDS, PUBLIC, type Need, type PrincipalRequest } from './needs.js';
 import type { Action, Subject } from './rules.js';
 
-/** One thing an endpoint needs; of several, any one is enough. */
-export interface Need {
-  action: Action;
-  subject: Subject;
-}
-
-export const NEEDS = Symbol('NEEDS');
-export const PUBLIC = Symbol('PUBLIC');
-
-/** A request after the host has told who sends it. */
-export interface PrincipalRequest {
-  principal?: Principal;
-  /** Whether the principal would still be let in, for answers that last; a host that leaves it out never takes anybody's access. */
-  isStillSignedIn?: () => Promise<boolean>;
-}
-
 /**
- * Says what an endpoint needs. More than one need means: any of them.
+ * Says what an endpoint needs, and has it asked for: also in a host that forgot to list the guard for everything. More than
+ * one need means: any of them.
  *
  * @example
  * @Authorize('read', 'Job')
  * @Get(':id')
  */
 export function Authorize(action: Action, ...subjects: Subject[]): MethodDecorator & ClassDecorator {
-  return SetMetadata(
-    NEEDS,
-    subjects.map((subject): Need => ({ action, subject })),
-  );
+  const needs = subjects.map((subject): Need => ({ action, subject }));
+  return applyDecorators(SetMetadata(NEEDS, needs), UseGuards(AbilityGuard));
 }
 
 /** Marks an endpoint that needs no principal: sign-in, health. */

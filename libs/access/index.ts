@@ -4,7 +4,8 @@ export { abilityOf } from './ability.js';
 export { accessibleRows, type SqlCondition } from './accessible-rows.js';
 export type { AuditedChange } from './audit/audit-entry.js';
 export { AuditLog, type Watched } from './audit/audit-log.js';
-export { Authorize, CurrentPrincipal, Public, type PrincipalRequest } from './authorize.js';
+export { Authorize, CurrentPrincipal, Public } from './authorize.js';
+export type { PrincipalRequest } from './needs.js';
 export { ROLES, rulesFor, type Ability, type Action, type Role, type Rule, type Subject } from './rules.js';
 export {
   fieldSight,

@@ -1,4 +1,7 @@
 export { FieldsmithModule } from './fieldsmith.module.js';
 export type { FieldsmithOptions, OperationsOptions } from './fieldsmith.options.js';
 export { httpMetrics } from './metrics/http-metrics.js';
-export { ProblemFilter } from './problem.filter.js';
+export { isStorable } from './http/body-guard.js';
+export { HTTP_PROVIDERS } from './http/http-providers.js';
+export { ProblemFilter } from './http/problem.filter.js';
+export { validationPipe } from './http/validation-pipe.js';

@@ -1,6 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
 import { FieldsmithError } from '#libs/common';
-import { isStorable } from './body-guard.js';
+import { isStorable } from '#libs/fieldsmith';
 
 /** Refuses addresses that hold what no column can: NUL, half characters, broken percent-encoding. */
 export function urlGuard(request: Request, _response: Response, next: NextFunction): void {
