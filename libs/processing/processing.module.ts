@@ -38,6 +38,7 @@ import { AttemptTransactions } from './pipeline/attempt-transactions.js';
 import { JobBeginner } from './pipeline/begin-job.js';
 import { JobEnder } from './pipeline/end-job.js';
 import { KeyGuard } from './pipeline/key-guard.js';
+import { KeyPauses } from './pipeline/key-pauses.js';
 import { CallPreparer } from './pipeline/prepare-call.js';
 import { ProcessRegistry } from './pipeline/process-registry.js';
 import { ProviderGate } from './pipeline/provider-gate.js';
@@ -91,6 +92,7 @@ const MAINTENANCE = [
     MaintenanceSchedule,
     OperatingGauges,
     KeyGuard,
+    KeyPauses,
     KeyLines,
     ProcessRegistry,
     ProviderGate,
@@ -128,6 +130,7 @@ const MAINTENANCE = [
     JobQueries,
     JobRunner,
     JobStore,
+    KeyPauses,
     Maintenance,
     ParserRegistry,
     ProcessRegistry,

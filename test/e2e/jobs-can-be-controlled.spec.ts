@@ -152,6 +152,19 @@ describe('jobs can be controlled', () => {
     ]);
   });
 
+  it('queue_pending leaves what is on its way to a worker in the window that it counts in', async () => {
+    failNext(1, 500);
+    const { jobId } = await leads.add('Ada');
+    await waitsFor(jobId, 'retry');
+    const until = new Date(Date.now() + 3_600_000);
+    const handed = `UPDATE ai_jobs SET handed_until = $2 WHERE id = $1 RETURNING handed_until`;
+    await stage.database.sql(handed, [jobId, until]);
+    expect(await api.post('/ai-jobs/queue_pending')).toEqual({ queued: 0 });
+    await stage.database.sql(handed, [jobId, null]);
+    expect(await api.post('/ai-jobs/queue_pending')).toEqual({ queued: 1 });
+    expect(await api.job(jobId)).toMatchObject({ status: 'completed', attempts: 2 });
+  });
+
   it('is for those who may: a viewer sees no job, an editor only its own', async () => {
     const editor = await api.as('editor');
     const viewer = await api.as('viewer');

@@ -77,6 +77,26 @@ describe('a rate limit pauses the key', () => {
     expect(ledger.filter(({ entry }) => entry === 'settled')).toHaveLength(4);
   });
 
+  it('holds for a try too, which asks for one like any call', async () => {
+    const api = await tenantWithKey('sk-try-eeee');
+    stage.simulator.script([
+      { match: { api_key: 'sk-try-eeee' }, action: { type: 'rate_limit', retry_after_s: 3600 } },
+    ]);
+    stage.simulator.clearRequests();
+    const leads = await Leads.of(api);
+    const draft = {
+      pipeline_id: leads.pipelineId,
+      ai_config: { model: 'gpt-4o-mini', prompt: 'Say hello.' },
+    };
+    for (let n = 0; n < 3; n++) {
+      const { status, body } = await api.call('POST', '/ai-fields/try', draft);
+      expect([n, status, body.code]).toEqual([n, 503, 'provider_rate_limit']);
+    }
+    expect(stage.simulator.requests()).toHaveLength(1);
+    await pausedJob(api, (await leads.add('Ada')).jobId);
+    expect(stage.simulator.requests()).toHaveLength(1);
+  });
+
   it('a new key is not held to the pause of the old one', async () => {
     const api = await tenantWithKey('sk-old-cccc');
     stage.simulator.script([

@@ -94,9 +94,11 @@ describe('Redis comes and goes', () => {
   it('silent with its connections open: it counts as away, and what it was handed is handed out again', async () => {
     const before = said('Redis is away');
     redis.signal('SIGSTOP');
+    const health = Array.from({ length: 8 }, () => api.get('/ai-jobs/worker_health'));
     const records = await addAll();
     // A request that waited for Redis would end only now.
     expect(said('Redis is away')).toBe(before);
+    for (const { redis_ms } of await Promise.all(health)) expect(redis_ms).toBeNull();
     const names = await editAll(records, () => Promise.resolve());
     await api.until('its silence is noticed', () => Promise.resolve(said('Redis is away') > before));
     redis.signal('SIGCONT');

@@ -18,6 +18,7 @@ import {
   holdBoundsOf,
   JobAnswerer,
   JobStore,
+  KeyPauses,
   type AttemptCalls,
   type PreparedCall,
 } from '#libs/processing';
@@ -78,6 +79,7 @@ export class Drafts {
     private readonly preparer: CallPreparer,
     private readonly answerer: JobAnswerer,
     private readonly jobs: JobStore,
+    private readonly pauses: KeyPauses,
   ) {}
 
   /** Expands the prompt and prices it; calls no provider. @throws InvalidInputError with every error of the configuration. */
@@ -104,6 +106,7 @@ export class Drafts {
   async try(principal: Principal, draft: Draft): Promise<DraftResult> {
     const { tenantId } = principal;
     const { prepared } = await this.tenants.transaction(tenantId, (em) => this.prepare(em, principal, draft));
+    this.pauses.requireNone(prepared);
     const calls: AttemptCalls = { tokens: 0, costNano: 0n };
     const job = {
       tenantId,
@@ -127,6 +130,7 @@ export class Drafts {
       };
     } catch (error) {
       await this.record(tenantId, calls);
+      await this.tenants.transaction(tenantId, (em) => this.pauses.note(em, tenantId, prepared, error));
       if (error instanceof FieldsmithError && error.code === 'budget_wait') {
         throw new FieldsmithError(
           'budget_busy',

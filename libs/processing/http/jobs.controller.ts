@@ -39,7 +39,7 @@ export class JobsController {
   @Get('worker_health')
   @Authorize('read', 'JobQueue')
   workerHealth(@CurrentPrincipal() { tenantId }: Principal): Promise<WorkerHealth> {
-    return this.tenants.transaction(tenantId, (em) => this.figures.health(em, tenantId));
+    return this.figures.health(tenantId);
   }
 
   @Get('diagnostics')

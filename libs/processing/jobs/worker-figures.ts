@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { firstIdOf } from '#libs/common';
+import { TenantTransactions } from '#libs/tenants';
 import { SILENT_MS } from '../dispatch/heartbeat.js';
 import { MaintenanceLeases, type MaintenanceOutcome } from '../maintenance/maintenance-leases.js';
 import { laneName } from '../telemetry/job-metrics.js';
@@ -74,12 +75,21 @@ const DAY_MS = 86_400_000;
 @Injectable()
 export class WorkerFigures {
   constructor(
+    private readonly tenants: TenantTransactions,
     private readonly keys: KeyStates,
     private readonly latencies: BackendLatencies,
     private readonly maintenance: MaintenanceLeases,
   ) {}
 
-  async health(em: EntityManager, tenantId: string): Promise<WorkerHealth> {
+  async health(tenantId: string): Promise<WorkerHealth> {
+    const redis = await this.latencies.ofRedis();
+    return this.tenants.transaction(tenantId, async (em) => ({
+      ...(await this.healthOf(em, tenantId)),
+      ...redis,
+    }));
+  }
+
+  private async healthOf(em: EntityManager, tenantId: string): Promise<WorkerHealth> {
     const lanes = await this.lanes(em, tenantId);
     const workers = await this.workers(em, tenantId);
     const oldest = Math.max(0, ...lanes.map((lane) => lane.oldest_waiting_seconds));
@@ -93,7 +103,7 @@ export class WorkerFigures {
       lanes,
       failure_rate_last_hour: await this.failureRate(em, tenantId),
       keys: await this.keys.of(em, tenantId),
-      ...(await this.latencies.measure(em)),
+      ...(await this.latencies.ofPostgres(em)),
     };
   }
 

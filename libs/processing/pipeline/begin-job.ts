@@ -7,10 +7,11 @@ import { JobStore } from '../jobs/job-store.js';
 import type { BegunJob, CollectedJob } from './begun-job.js';
 import { JobEnder } from './end-job.js';
 import { KeyGuard } from './key-guard.js';
+import { KeyPauses } from './key-pauses.js';
 import { CallPreparer } from './prepare-call.js';
 import { ProcessRegistry } from './process-registry.js';
 import { ResultCache } from './result-cache.js';
-import { KeyPaused, WorkerLost } from './retry-policy.js';
+import { WorkerLost } from './retry-policy.js';
 
 /** A job that ended before its call. */
 export interface UnbegunJob extends CollectedJob {
@@ -32,6 +33,7 @@ export class JobBeginner {
     private readonly cache: ResultCache,
     private readonly ender: JobEnder,
     private readonly keys: KeyGuard,
+    private readonly pauses: KeyPauses,
   ) {}
 
   /** @returns the job with the call to make, or with why there is none; undefined where there is nothing to take. */
@@ -77,7 +79,7 @@ export class JobBeginner {
   /** Looks for what makes the call unnecessary: the value is current, or an equal request was answered before. */
   private async findKnown(em: EntityManager, begun: BegunJob): Promise<void> {
     const { job, prepared } = begun;
-    const { prompted, fingerprint, key, provider } = prepared;
+    const { prompted, fingerprint, key } = prepared;
     if (!job.force && prompted.currentFingerprint === fingerprint) {
       begun.unchanged = true;
       return;
@@ -90,8 +92,6 @@ export class JobBeginner {
     }
     if (begun.cached) return;
     if (key.breaker && key.breaker.probeInMs > 0) throw this.keys.failing(key.ref, key.breaker);
-    if (key.pausedUntil) {
-      throw new KeyPaused(Math.max(0, key.pausedUntil.getTime() - Date.now()), provider.name);
-    }
+    this.pauses.requireNone(prepared);
   }
 }

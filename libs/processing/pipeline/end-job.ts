@@ -1,7 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { FieldsmithError, loggableError, type Json } from '#libs/common';
-import { LlmError, ProviderKeys } from '#libs/llm';
 import type { ClaimedJob } from '../jobs/job.js';
 import { JobStore, NO_CALLS, type JobEnd, type RecordedCalls } from '../jobs/job-store.js';
 import { jobLine } from '../telemetry/job-line.js';
@@ -11,8 +10,8 @@ import type { AttemptCalls } from './answer-job.js';
 import { AttemptTransactions } from './attempt-transactions.js';
 import { recordOf, totalsOf, type BegunJob, type CollectedJob } from './begun-job.js';
 import { databaseCode } from './database-code.js';
-import type { PreparedCall } from './prepare-call.js';
-import { decideRetry, pauseOf, StoreFailed } from './retry-policy.js';
+import { KeyPauses } from './key-pauses.js';
+import { decideRetry, StoreFailed } from './retry-policy.js';
 
 /** The database says that the attempt belongs to another worker now. */
 const FENCED_OFF = 'FS001';
@@ -29,7 +28,7 @@ export class JobEnder {
   constructor(
     private readonly transactions: AttemptTransactions,
     private readonly store: JobStore,
-    private readonly keys: ProviderKeys,
+    private readonly pauses: KeyPauses,
     @Inject(PROCESSING_OPTIONS) private readonly options: ProcessingOptions,
   ) {}
 
@@ -105,7 +104,7 @@ export class JobEnder {
     const cause = causeOf(error);
     try {
       await this.transactions.fenced(job, async (em) => {
-        if (prepared) await this.pauseKey(em, job, prepared, cause);
+        if (prepared) await this.pauses.note(em, job.tenantId, prepared, cause);
         await this.fail(em, begun, cause, recorded, prepared && totalsOf(prepared, calls));
       });
     } catch (failure) {
@@ -113,16 +112,6 @@ export class JobEnder {
       if (!isOurs(failure) || failure === error) throw failure;
       await this.end(begun, failure, calls, recorded);
     }
-  }
-
-  private async pauseKey(
-    em: EntityManager,
-    { tenantId }: ClaimedJob,
-    { provider, key }: PreparedCall,
-    error: unknown,
-  ): Promise<void> {
-    if (!(error instanceof LlmError) || error.kind !== 'rate_limit') return;
-    await this.keys.pause(em, tenantId, provider.name, key.source, pauseOf(error));
   }
 
   private async recordOnly(job: ClaimedJob, recorded: RecordedCalls): Promise<void> {
