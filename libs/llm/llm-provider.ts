@@ -111,7 +111,7 @@ export interface LlmCredentials {
   baseUrl?: string;
   /**
    * Which addresses `baseUrl` may lead to, asked at every connection; unset: any, as for addresses that the
-   * operator gave.
+   * operator gave, which no message names.
    */
   mayConnect?: ConnectPolicy;
 }

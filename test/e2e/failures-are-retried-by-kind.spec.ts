@@ -74,6 +74,8 @@ describe('failures are retried by their kind', () => {
     const { job, value } = await run([{ type: 'error', status }]);
     expect(job).toMatchObject({ status: 'failed', error_code: code, attempts: 1, retry_count: 0 });
     expect(job.error_message).not.toBe('');
+    // The global key is used, and its base URL is an address of the operator.
+    expect(job.error_message).not.toContain(new URL(stage.providerUrl).host);
     expect(value).toMatchObject({ state, error: { code, message: job.error_message } });
     expect(value.value).toBeUndefined();
     expect(stage.simulator.requests()).toHaveLength(1);

@@ -50,13 +50,11 @@ export class ProviderLine {
   /** @throws LlmError for credentials that could not be sent, in words that do not quote them. */
   to(credentials: LlmCredentials, request?: LlmRequest): Destination {
     const baseUrl = this.checkedBaseUrl(credentials);
-    const { name, isOwn } = this.options;
-    const label = isOwn(baseUrl) ? this.options.label : `${this.options.label} (${new URL(baseUrl).host})`;
     const sent = request ? sentTexts(request) : [];
     const timeoutMs = request?.timeoutMs ?? TEST_TIMEOUT_MS;
     const call = {
-      provider: name,
-      label,
+      provider: this.options.name,
+      label: this.labelOf(baseUrl, credentials),
       model: request?.model,
       timeoutMs,
       apiKey: credentials.apiKey,
@@ -101,6 +99,13 @@ export class ProviderLine {
     const quote = answer.said ? ` It says: ${redact(answer.said, call)}` : '';
     const message = `${call.label} gave an answer ${answer.problem}: check that base_url is that of ${this.options.api}.${quote}`;
     return new LlmError('bad_answer', message, { billing: 'unknown', requestId, usage: answer.usage });
+  }
+
+  /** Names the host where a tenant gave the address: one of the operator's is not told to tenants, who read these messages. */
+  private labelOf(baseUrl: string, { mayConnect }: LlmCredentials): string {
+    const { label, isOwn } = this.options;
+    const isOperators = mayConnect === undefined;
+    return isOperators || isOwn(baseUrl) ? label : `${label} (${new URL(baseUrl).host})`;
   }
 
   /** Refuses what could not be sent, before the SDK does so in a text that quotes the key. */

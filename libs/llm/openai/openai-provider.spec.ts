@@ -30,6 +30,12 @@ const json =
   (response) =>
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body));
 
+async function errorOf(calling: Promise<unknown>): Promise<LlmError> {
+  const error: unknown = await calling.catch((caught: unknown) => caught);
+  if (!(error instanceof LlmError)) throw new Error(`expected an LlmError, not ${inspect(error)}`);
+  return error;
+}
+
 describe('OpenAiProvider', () => {
   const provider = new OpenAiProvider({ name: 'openai_compatible', label: 'OpenAI-compatible server' });
   let server: Server;
@@ -60,11 +66,8 @@ describe('OpenAiProvider', () => {
 
   const call = (changes: Partial<LlmRequest> = {}, url = baseUrl) =>
     provider.call({ ...request, ...changes }, { apiKey, baseUrl: url });
-  const failure = async (changes: Partial<LlmRequest> = {}, url = baseUrl): Promise<LlmError> => {
-    const error: unknown = await call(changes, url).catch((caught: unknown) => caught);
-    if (!(error instanceof LlmError)) throw new Error(`expected an LlmError, not ${inspect(error)}`);
-    return error;
-  };
+  const failure = async (changes: Partial<LlmRequest> = {}, url = baseUrl): Promise<LlmError> =>
+    errorOf(call(changes, url));
 
   describe('answers', () => {
     it('reads text, usage, model and id', async () => {
@@ -175,8 +178,15 @@ describe('OpenAiProvider', () => {
         requestId: 'req_9',
       });
       expect(failed.code).toBe(`provider_${kind}`);
-      expect(failed.message).toContain('OpenAI-compatible server (127.0.0.1:');
+      expect(failed.message).toContain('OpenAI-compatible server');
       expect(received).toHaveLength(1);
+    });
+
+    it('names the host of an address that a tenant gave, and of no other', async () => {
+      answer = json({}, 500);
+      const ofTenant = await errorOf(provider.call(request, { apiKey, baseUrl, mayConnect: () => true }));
+      expect(ofTenant.message).toContain(`OpenAI-compatible server (${new URL(baseUrl).host}) failed`);
+      expect((await failure()).message).toContain('OpenAI-compatible server failed');
     });
 
     it('waits as long as the provider asks', async () => {
