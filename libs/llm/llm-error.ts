@@ -19,8 +19,8 @@ const KINDS = {
 export type LlmErrorKind = keyof typeof KINDS;
 
 /**
- * Whether a failed call may cost money. `none`: provably not (it never left, or the provider answered with an
- * error status). `unknown`: the provider may have processed it.
+ * Whether a failed call may cost money. `none`: provably not (it never left, or the provider itself answered with an
+ * error status). `unknown`: the provider may have processed it, also where a gateway says that it heard no answer.
  */
 export type LlmBilling = 'none' | 'unknown';
 

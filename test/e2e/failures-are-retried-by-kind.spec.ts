@@ -83,24 +83,25 @@ describe('failures are retried by their kind', () => {
     expect(await budgetOf(api)).toMatchObject({ held_cents: 0, spent_cents: 0, unconfirmed_cents: 0 });
   });
 
-  it.each([0, undefined])(
-    'a connection cut after %p bytes is retried; what it cost is unknown',
-    async (bytes) => {
-      const { job } = await run([{ type: 'cut', after_bytes: bytes }]);
-      expect(job).toMatchObject({ status: 'completed', attempts: 2, retry_count: 1 });
-      expect(await entries()).toEqual([
-        { entry: 'unconfirmed', outcome: 'provider_connection', call: '1.1' },
-        answered('2.1'),
-      ]);
-      const [lost, settled] = await ledgerEntries(stage.database, api.tenantId);
-      expect(lost!.cost_nano).toBe(lost!.hold_nano);
-      expect(await budgetOf(api)).toMatchObject({
-        held_cents: 0,
-        unconfirmed_cents: cents(lost!.hold_nano),
-        spent_cents: cents(BigInt(lost!.cost_nano!) + BigInt(settled!.cost_nano!)),
-      });
-    },
-  );
+  it.each<[string, ScriptAction, string]>([
+    ['a connection cut before the answer', { type: 'cut', after_bytes: 0 }, 'provider_connection'],
+    ['a connection cut in the answer', { type: 'cut' }, 'provider_connection'],
+    ['408', { type: 'error', status: 408 }, 'provider_server'],
+    ['502 of a gateway', { type: 'error', status: 502 }, 'provider_server'],
+    ['504 of a gateway', { type: 'error', status: 504 }, 'provider_server'],
+    ['524 of a gateway', { type: 'error', status: 524 }, 'provider_server'],
+  ])('%s is retried; what it cost is unknown', async (_, action, outcome) => {
+    const { job } = await run([action]);
+    expect(job).toMatchObject({ status: 'completed', attempts: 2, retry_count: 1 });
+    expect(await entries()).toEqual([{ entry: 'unconfirmed', outcome, call: '1.1' }, answered('2.1')]);
+    const [lost, settled] = await ledgerEntries(stage.database, api.tenantId);
+    expect(lost!.cost_nano).toBe(lost!.hold_nano);
+    expect(await budgetOf(api)).toMatchObject({
+      held_cents: 0,
+      unconfirmed_cents: cents(lost!.hold_nano),
+      spent_cents: cents(BigInt(lost!.cost_nano!) + BigInt(settled!.cost_nano!)),
+    });
+  });
 
   it('an answer that is no JSON at all is retried, and counts as unconfirmed', async () => {
     const { job } = await run([{ type: 'garbage' }]);

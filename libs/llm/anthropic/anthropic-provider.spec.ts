@@ -153,12 +153,16 @@ describe('AnthropicProvider', () => {
     ['invalid_request', fault(413, 'request_too_large', 'no')],
     ['rate_limit', fault(429, 'rate_limit_error', 'slower')],
     ['server', fault(500, 'api_error', 'oops')],
-    ['server', fault(504, 'timeout_error', 'oops')],
     ['server', fault(529, 'overloaded_error', 'Overloaded')],
   ])('knows the error %s, which is not billed', async (kind, given) => {
     answer = given;
     expect(await failure()).toMatchObject({ kind, billing: 'none' });
     expect(received).toHaveLength(1);
+  });
+
+  it('knows of a time-out on the way there that it may be billed', async () => {
+    answer = fault(504, 'timeout_error', 'oops');
+    expect(await failure()).toMatchObject({ kind: 'server', billing: 'unknown' });
   });
 
   it('says how long to wait', async () => {

@@ -93,11 +93,14 @@ function unknownError(error: unknown, { label }: FailedCall): LlmError {
   return result;
 }
 
+/** Mostly said by what stands between: it lost the provider, which may have done the work and charged for it. */
+const UNKNOWN_ENDS: ReadonlySet<number> = new Set([408, 502, 504, 520, 521, 522, 523, 524]);
+
 function httpError(failure: HttpFailure, call: FailedCall): LlmError {
   const said = readErrorBody(failure.body);
   const kind = kindOfStatus(failure.status, said);
   const facts: LlmErrorFacts = {
-    billing: 'none',
+    billing: UNKNOWN_ENDS.has(failure.status) ? 'unknown' : 'none',
     httpStatus: failure.status,
     requestId: requestIdOf(failure.headers),
     retryAfterMs: retryAfterMs(failure.headers, Date.now()),

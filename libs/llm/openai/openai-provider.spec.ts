@@ -154,7 +154,6 @@ describe('OpenAiProvider', () => {
       [500, {}, 'server', true],
       [503, {}, 'server', true],
       [529, {}, 'server', true],
-      [408, {}, 'server', true],
       [409, {}, 'server', true],
       [429, error({ code: 'rate_limit_exceeded' }), 'rate_limit', true],
       [429, error({ type: 'insufficient_quota', code: 'insufficient_quota' }), 'quota', false],
@@ -181,6 +180,14 @@ describe('OpenAiProvider', () => {
       expect(failed.message).toContain('OpenAI-compatible server');
       expect(received).toHaveLength(1);
     });
+
+    it.each([408, 502, 504, 520, 521, 522, 523, 524])(
+      '%d is retried, and nobody knows what it cost',
+      async (status) => {
+        answer = json({}, status);
+        expect(await failure()).toMatchObject({ kind: 'server', retryable: true, billing: 'unknown' });
+      },
+    );
 
     it('names the host of an address that a tenant gave, and of no other', async () => {
       answer = json({}, 500);
