@@ -89,7 +89,9 @@ export class DemoSeed {
     }
     const pipeline = await this.pipelines.add(principal, DEMO_PIPELINE);
     const id = String(pipeline.id);
-    const { imported } = await this.importer.run(principal, id, createReadStream(COMPANIES), false);
+    const { imported } = await this.importer.run(principal, id, createReadStream(COMPANIES), {
+      generate: false,
+    });
     for (const field of ['summary', 'sales_desk']) {
       await this.runs.start(principal, { pipelineId: id, field, scope: 'empty', limit: GENERATED });
     }

@@ -167,4 +167,23 @@ describe('a CSV import', () => {
     expect(body.imported).toBe(1);
     expect(await rows()).toHaveLength(501);
   });
+
+  it.each<[string, (editor: Api) => Promise<unknown>]>([
+    ['is removed', (editor) => api.call('DELETE', `/users/${editor.userId}`)],
+    ['gets another role', (editor) => api.patch(`/users/${editor.userId}`, { role: 'admin' })],
+  ])('whose sender %s stops with 401, and keeps whole transactions', async (_, endAccess) => {
+    const editor = await api.as('editor');
+    const table = (count: number) => Array.from({ length: count }, (_row, n) => `Name ${n},${n}\n`).join('');
+    const sending = openImport(editor, pipelineId);
+    sending.send(`name,size\n${table(600)}`);
+    const saved = () => api.get(`/pipelines/${pipelineId}/records?limit=1`);
+    await api.until('the first 500 rows are saved', async () => (await saved()).items.length > 0);
+    await endAccess(editor);
+    sending.send(table(100));
+    const { status, headers, body } = await sending.finish();
+    expect([status, body.code]).toEqual([401, 'unauthenticated']);
+    expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(body.detail).toContain('500 rows were imported before.');
+    expect(await rows()).toHaveLength(500);
+  });
 });

@@ -15,11 +15,13 @@ export function importCsv(
 export interface OpenImport {
   /** Sends a part. */
   send(part: string): void;
+  /** Sends no more. @returns the answer. */
+  finish(): Promise<Answer>;
   /** Goes away in the middle. */
   abort(): void;
 }
 
-/** Opens an import whose body the test sends bit by bit; its answer is of no interest. */
+/** Opens an import whose body the test sends bit by bit. */
 export function openImport(api: Api, pipelineId: string): OpenImport {
   const body = new Readable({ read: () => undefined });
   const abort = new AbortController();
@@ -31,5 +33,13 @@ export function openImport(api: Api, pipelineId: string): OpenImport {
     signal: abort.signal,
   } as RequestInit);
   sent.catch(() => undefined);
-  return { send: (part) => void body.push(part), abort: () => abort.abort() };
+  return {
+    send: (part) => void body.push(part),
+    finish: async () => {
+      body.push(null);
+      const answer = await sent;
+      return { status: answer.status, headers: answer.headers, body: await answer.json() };
+    },
+    abort: () => abort.abort(),
+  };
 }

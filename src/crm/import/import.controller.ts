@@ -1,6 +1,6 @@
 import { Controller, HttpCode, Param, Post, Query, Req } from '@nestjs/common';
 import type { Request } from 'express';
-import { Authorize, CurrentPrincipal } from '#libs/access';
+import { Authorize, CurrentPrincipal, type PrincipalRequest } from '#libs/access';
 import { FieldsmithError } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { ImportQueryDto } from '../dto/import-query.dto.js';
@@ -19,10 +19,12 @@ export class ImportController {
     @CurrentPrincipal() principal: Principal,
     @Param('id') pipelineId: string,
     @Query() query: ImportQueryDto,
-    @Req() request: Request,
+    @Req() request: Request & PrincipalRequest,
   ): Promise<ImportResult> {
     requireCsv(request);
-    return this.importer.run(principal, pipelineId, request, query.generate === 'true');
+    const { isStillSignedIn } = request;
+    const generate = query.generate === 'true';
+    return this.importer.run(principal, pipelineId, request, { generate, isStillSignedIn });
   }
 }
 

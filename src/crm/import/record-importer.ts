@@ -20,13 +20,19 @@ import { readRow } from './read-row.js';
 const BATCH_ROWS = 500;
 const BATCH_CHARS = 8_000_000;
 
+export interface ImportOptions {
+  /** Whether the AI fields of the new records are queued too. */
+  generate: boolean;
+  /** Whether the principal would still be let in, asked before each transaction; left out: always. */
+  isStillSignedIn?: () => Promise<boolean>;
+}
+
 /** What an import goes by from its header on. */
-interface Table {
+interface Table extends ImportOptions {
   principal: Principal;
   pipelineId: string;
   /** Slugs, in the order of the columns. */
   columns: string[];
-  generate: boolean;
   report: ImportReport;
 }
 
@@ -37,7 +43,7 @@ interface GoodRow {
 
 /**
  * Imports a table row by row as it arrives, in transactions of 500 rows. A bad line rejects only that line. What stops
- * an import, a malformed file or the sender going away, leaves the transactions before it as they are.
+ * an import, a malformed file or the sender going away or losing access, leaves the transactions before it as they are.
  */
 @Injectable()
 export class RecordImporter {
@@ -50,21 +56,20 @@ export class RecordImporter {
   ) {}
 
   /**
-   * @param generate also queues the AI fields of the new records.
-   * @throws InvalidInputError or FieldNotVisibleError for the header, before any row; FieldsmithError `csv_malformed`, 422, with the number of
-   * rows imported before; NotFoundError for the pipeline.
+   * @throws InvalidInputError or FieldNotVisibleError for the header, before any row; FieldsmithError `csv_malformed`, 422, or
+   * `unauthenticated`, 401, with the number of rows imported before; NotFoundError for the pipeline.
    */
   async run(
     principal: Principal,
     pipelineId: string,
     csv: Readable,
-    generate: boolean,
+    options: ImportOptions,
   ): Promise<ImportResult> {
     const report = new ImportReport();
     const rows = csvRows(csv);
     try {
       const columns = await this.readHeader(principal, pipelineId, rows);
-      await this.readRows({ principal, pipelineId, columns, generate, report }, rows);
+      await this.readRows({ ...options, principal, pipelineId, columns, report }, rows);
     } catch (error) {
       throw report.imported > 0 ? stoppedAfter(report.imported, error) : error;
     } finally {
@@ -120,6 +125,7 @@ export class RecordImporter {
   private async save(table: Table, batch: CsvRow[]): Promise<void> {
     const { principal, pipelineId, report } = table;
     const { tenantId } = principal;
+    await requireSignedIn(table);
     const rejected = new ImportReport();
     const imported = await this.tenants.transaction(tenantId, async (em) => {
       const pipeline = await this.catalog.forWriting(em, tenantId, pipelineId);
@@ -177,6 +183,13 @@ export class RecordImporter {
     const payload = { pipeline_id: pipeline.id, count: added.length };
     await recordEvent(this.events, em, tenantId, { type: 'records.imported', payload });
   }
+}
+
+/** The user may be removed, or their token revoked, while a long import runs. */
+async function requireSignedIn({ isStillSignedIn }: ImportOptions): Promise<void> {
+  if (!isStillSignedIn || (await isStillSignedIn())) return;
+  const message = 'Your access ended while the import ran: sign in again.';
+  throw new FieldsmithError('unauthenticated', message, { status: 401 });
 }
 
 /** The fields may change while a long import runs. */
