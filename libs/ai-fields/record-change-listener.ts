@@ -4,6 +4,7 @@ import type { Json } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { LANE } from '#libs/processing';
 import { TENANT_SETTING, tenantOf, TenantSettingsStore } from '#libs/tenants';
+import { AiFieldConfigs } from './config/ai-field-configs.js';
 import { CompiledConfigs } from './config/compiled-configs.js';
 import type { CompiledPipeline } from './config/compile-pipeline.js';
 import { FieldPurge } from './config/field-purge.js';
@@ -50,6 +51,7 @@ export class RecordChangeListener {
     private readonly queue: GenerationQueue,
     private readonly edits: AiValueEdits,
     private readonly purge: FieldPurge,
+    private readonly fields: AiFieldConfigs,
   ) {}
 
   /**
@@ -72,8 +74,13 @@ export class RecordChangeListener {
     await this.asTenant(em, tenantId, () => this.purge.dropRecord(em, tenantId, recordId));
   }
 
-  async pipelineDeleted(em: EntityManager, tenantId: string, pipelineId: string): Promise<void> {
-    await this.asTenant(em, tenantId, () => this.purge.dropPipeline(em, tenantId, pipelineId));
+  /**
+   * The pipeline is gone: the same for all its records, and its AI fields go with their limits. These stay locked until
+   * the commit, and whoever applies settlements may wait for them: tell it last.
+   */
+  async pipelineDeleted(em: EntityManager, principal: Principal, pipelineId: string): Promise<void> {
+    const remove = () => this.fields.pipelineRemoved(em, principal, pipelineId);
+    await this.asTenant(em, principal.tenantId, remove);
   }
 
   private async trigger(

@@ -194,6 +194,31 @@ describe('the audit log', () => {
     });
   });
 
+  it('has the end of every AI field and limit of a pipeline that is deleted', async () => {
+    const [made, plainer] = [{ prompt: 'Of {name}' }, { prompt: 'About {name}' }];
+    const limited = { ...made, budget_limit_cents: 5 };
+    const id = await addPipeline(api, [plain('name'), ai('made', limited), ai('plainer', plainer)]);
+    await api.ok('DELETE', `/pipelines/${id}`);
+    const of = (subject: string, subjectId: string) =>
+      told(`&subject=${subject}&subject_id=${encodeURIComponent(subjectId)}`);
+    expect(await of('Budget', `field/${id}:made`)).toEqual([
+      ['create', 'Budget', `field/${id}:made`, null, { limit_cents: 5 }],
+      ['delete', 'Budget', `field/${id}:made`, { limit_cents: 5 }, null],
+    ]);
+    const shown = (config: object) => expect.objectContaining(config);
+    expect(await of('AiField', `${id}:made`)).toEqual([
+      ['create', 'AiField', `${id}:made`, null, shown(limited)],
+      ['delete', 'AiField', `${id}:made`, shown(limited), null],
+    ]);
+    expect(await of('AiField', `${id}:plainer`)).toEqual([
+      ['create', 'AiField', `${id}:plainer`, null, shown(plainer)],
+      ['delete', 'AiField', `${id}:plainer`, shown(plainer), null],
+    ]);
+    expect(await of('Budget', `field/${id}:plainer`)).toEqual([]);
+    const { items } = await api.get('/budgets');
+    expect(items.filter(({ scope }: Body) => scope === 'field')).toEqual([]);
+  });
+
   it('has nothing of what was refused, and each of two changes at once follows on the other', async () => {
     await api.call('PATCH', '/ai-settings', { default_max_tokens: 0 });
     await api.call('PUT', '/provider-keys/openai', { api_key: KEY, base_url: 'https://evil.example.org' });

@@ -107,6 +107,22 @@ export class AiFieldConfigs {
     return heirs;
   }
 
+  /** The pipeline is deleted: its AI fields end as removed ones do, each with its entries in the audit log. */
+  async pipelineRemoved(em: EntityManager, principal: Principal, pipelineId: string): Promise<void> {
+    const { tenantId } = principal;
+    const slugs = [...(await this.configs.load(em, tenantId, pipelineId)).keys()];
+    const watched = slugs.map((slug) => this.watched(em, tenantId, pipelineId, slug));
+    await this.watchAll(em, principal, watched, async () => {
+      await em.query('DELETE FROM ai_field_configs WHERE tenant_id = $1 AND pipeline_id = $2', [
+        tenantId,
+        pipelineId,
+      ]);
+      await this.purge.dropPipeline(em, tenantId, pipelineId);
+      for (const slug of slugs)
+        await this.budgets.removeLimit(em, principal, 'field', `${pipelineId}:${slug}`);
+    });
+  }
+
   /** @throws FieldsmithError `field_in_use` (409) when a prompt names the field. */
   async fieldMadeSensitive(
     em: EntityManager,
@@ -174,6 +190,16 @@ export class AiFieldConfigs {
       return saved && this.show(em, tenantId, pipelineId, slug, saved.config);
     };
     return { subject: 'AiField', subjectId: `${pipelineId}:${slug}`, view };
+  }
+
+  private async watchAll(
+    em: EntityManager,
+    principal: Principal,
+    [first, ...rest]: readonly Watched[],
+    change: () => Promise<void>,
+  ): Promise<void> {
+    if (!first) return change();
+    await this.audit.watch(em, principal, first, () => this.watchAll(em, principal, rest, change));
   }
 
   /** Open jobs wait for what is upstream of them by the graph as it is now; one in flight may have to wait again. */

@@ -52,17 +52,10 @@ export class FieldPurge {
     await this.blankJobs(em, 'tenant_id = $1 AND subject = ANY ($2)', [tenantId, subjects]);
   }
 
+  /** The pipeline is deleted: what {@link dropField} does for each of its fields. */
   async dropPipeline(em: EntityManager, tenantId: string, pipelineId: string): Promise<void> {
     await this.cancelOpen(em, tenantId, 'pipeline_id = $2', [pipelineId]);
     await em.query('DELETE FROM ai_values WHERE tenant_id = $1 AND pipeline_id = $2', [tenantId, pipelineId]);
-    await em.query('DELETE FROM ai_field_configs WHERE tenant_id = $1 AND pipeline_id = $2', [
-      tenantId,
-      pipelineId,
-    ]);
-    await em.query(
-      `DELETE FROM ai_budget_limits WHERE tenant_id = $1 AND scope = 'field' AND split_part(scope_id, ':', 1) = $2`,
-      [tenantId, pipelineId],
-    );
     await em.query(
       `DELETE FROM ai_result_cache c USING ai_executions e
         WHERE e.tenant_id = $1 AND e.pipeline_id = $2 AND c.tenant_id = $1 AND c.execution_id = e.id`,

@@ -109,8 +109,8 @@ export class PipelineAdmin {
       const before = { ...named(pipeline), fields };
       await this.audit.record(em, principal, { action: 'delete', ...subjectOf(id), before });
       await lockFields(em, tenantId, id);
-      await this.listener.pipelineDeleted(em, tenantId, id);
       for (const sql of REMOVALS) await em.query(sql, [tenantId, id]);
+      await this.listener.pipelineDeleted(em, principal, id);
     });
   }
 
