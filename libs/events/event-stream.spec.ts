@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import { EventEmitter } from 'node:events';
 import { Metrics } from '#libs/common';
-import type { Cursor, EventLog, EventPage } from './event-log.js';
+import type { Cursor, EventLog, EventPage, LoggedEvent } from './event-log.js';
 import { EventStream } from './event-stream.js';
 import type { Wakeups } from './wakeups.js';
 
@@ -93,6 +93,29 @@ describe('EventStream', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(screen.written).toEqual([': connected\n\n']);
     expect(left()).toEqual({ followers: 0, timers: 0, ended: false });
+  });
+
+  it('asks once for each page what of it is shown, and goes on behind what is not', async () => {
+    const event = (seq: number, type = 'record.updated') => ({ id: `2-${seq}`, type, payload: { seq } });
+    const asked: number[] = [];
+    const shown = (events: readonly LoggedEvent[]) => {
+      asked.push(events.length);
+      return Promise.resolve(events.map((one) => ({ ...one, payload: {} })));
+    };
+    const hears = (type: string) => type === 'record.updated';
+    const opening = stream.open('acme', screen, undefined, { hears, shown });
+    log.ends[0]!(START);
+    await opening;
+    const cursors = jest.spyOn(log, 'read');
+    log.reads[0]!({ events: [event(1), event(2), event(3, 'budget.alert')], heldBack: false });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(asked).toEqual([2]);
+    expect(screen.written.slice(1)).toEqual(
+      [1, 2].map((n) => `id: 2-${n}\nevent: record.updated\ndata: {}\n\n`),
+    );
+    for (const follower of followers) (follower as (tenantId: string) => void)('acme');
+    expect(cursors).toHaveBeenCalledWith('acme', { xid: '2', seq: '3' }, expect.any(Number));
+    stream.beforeApplicationShutdown();
   });
 
   it('ends a stream whose reader is no longer welcome, before anything more is told', async () => {

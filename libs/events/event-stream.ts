@@ -25,6 +25,8 @@ export interface StreamReader {
   isWelcome?: () => Promise<boolean>;
   /** Whether events of a type are for this reader. */
   hears?: (type: string) => boolean;
+  /** The same events without what is not for this reader; asked once for each page of what it hears. */
+  shown?: (events: readonly LoggedEvent[]) => Promise<readonly LoggedEvent[]>;
 }
 
 /** Sends the events of a tenant to open screens as server-sent events. */
@@ -154,8 +156,12 @@ class Reader {
   private async readPage(): Promise<void> {
     if (this.closed) return;
     const { events, heldBack } = await this.log.read(this.tenantId, this.cursor, PAGE);
+    const heard = events.filter(({ type }) => !this.who.hears || this.who.hears(type));
+    const shown = heard.length > 0 && this.who.shown ? await this.who.shown(heard) : heard;
     if (this.closed) return;
-    for (const event of events) this.send(event);
+    for (const event of shown) this.send(event);
+    const last = events.at(-1);
+    if (last) this.cursor = cursorOf(last);
     if (events.length === PAGE) this.dirty = true;
     if (heldBack) {
       clearTimeout(this.again);
@@ -163,10 +169,12 @@ class Reader {
     }
   }
 
-  private send(event: LoggedEvent): void {
-    const [xid = '0', seq = '0'] = event.id.split('-');
-    this.cursor = { xid, seq };
-    if (this.who.hears && !this.who.hears(event.type)) return;
-    this.target.write(`id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event.payload)}\n\n`);
+  private send({ id, type, payload }: LoggedEvent): void {
+    this.target.write(`id: ${id}\nevent: ${type}\ndata: ${JSON.stringify(payload)}\n\n`);
   }
+}
+
+function cursorOf({ id }: LoggedEvent): Cursor {
+  const [xid = '0', seq = '0'] = id.split('-');
+  return { xid, seq };
 }

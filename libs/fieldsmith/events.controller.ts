@@ -3,6 +3,7 @@ import type { Response } from 'express';
 import { abilityOf, Authorize, CurrentPrincipal, type PrincipalRequest, type Subject } from '#libs/access';
 import type { Principal } from '#libs/host';
 import { EventStream } from '#libs/events';
+import { ShownEvents } from './shown-events.js';
 
 /** What somebody must be able to read to be told of it; of all else everybody is told who may read events. */
 const SUBJECTS: Readonly<Record<string, Subject>> = {
@@ -14,7 +15,10 @@ const SUBJECTS: Readonly<Record<string, Subject>> = {
 /** `GET /events`: server-sent events of the caller's tenant. */
 @Controller('events')
 export class EventsController {
-  constructor(private readonly stream: EventStream) {}
+  constructor(
+    private readonly stream: EventStream,
+    private readonly events: ShownEvents,
+  ) {}
 
   @Get()
   @Authorize('read', 'Event')
@@ -32,6 +36,8 @@ export class EventsController {
     });
     const ability = abilityOf(principal);
     const hears = (type: string): boolean => ability.can('read', SUBJECTS[type] ?? 'Event');
-    await this.stream.open(principal.tenantId, response, lastEventId, { hears, isWelcome: isStillSignedIn });
+    const shown = this.events.forReader(principal);
+    const who = { hears, shown, isWelcome: isStillSignedIn };
+    await this.stream.open(principal.tenantId, response, lastEventId, who);
   }
 }

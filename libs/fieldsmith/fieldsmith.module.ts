@@ -18,8 +18,10 @@ import {
   type FieldsmithOptions,
 } from './fieldsmith.options.js';
 import { MetricsController } from './metrics/metrics.controller.js';
+import { ShownEvents } from './shown-events.js';
 
 const PARTS: Provider[] = [
+  ShownEvents,
   {
     provide: Metrics,
     useFactory: () => {

@@ -88,7 +88,9 @@ describe('what a field shows to some roles only', () => {
     expect(text([items, jobs])).not.toContain(SECRET);
     const of = (slug: string) => jobs.find(({ field_name }) => field_name === slug);
     expect(of('band').output_data).toEqual({ value: 'band-top' });
+    expect(of('band')).toMatchObject({ tokens_used: null, cost_cents: null, cost_usd: null });
     expect(of('band').executions[0]).toMatchObject({ value: 'band-top', answer: 'band-top', request: null });
+    expect(of('band').executions[0]).toMatchObject({ usage: null, cost_usd: null });
     expect(of('hello').executions[0].request.messages[0].content).toBe('Hello: Edsger');
     expect(of('pay')).toMatchObject({ output_data: {}, input_data: {} });
     for (const { id: job } of items.filter(({ field_name }: Body) => field_name === 'pay')) {

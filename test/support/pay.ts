@@ -3,8 +3,8 @@ import { addPipeline, ai, plain } from './pipelines.js';
 import { answering } from './provider-calls.js';
 import type { Stage } from './stage.js';
 
-/** Stands in every value that only an admin may see. */
-export const SECRET = '4711';
+/** Stands in every value that only an admin may see; no id can hold it by chance. */
+export const SECRET = 'q4711';
 export const SALARY = `salary-${SECRET}`;
 
 /** Answers of the provider by what their prompts begin with; those made from the salary tell it. */

@@ -96,6 +96,10 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
     return this.sights.concealed(em, principal, jobs);
   }
 
+  hidesEnds(em: EntityManager, principal: Principal, pipelineId?: string): Promise<boolean> {
+    return this.sights.hidesEnds(em, principal, pipelineId);
+  }
+
   async store(
     em: EntityManager,
     job: ClaimedJob,

@@ -15,15 +15,18 @@ import { CompiledConfigs } from '../config/compiled-configs.js';
 import { readValues } from '../values/value-row.js';
 import { pipelineSight, recordSight } from './record-sight.js';
 
-/** Fields of which some value in the pipeline was made from what is hidden. */
+const PIPELINES = 'SELECT DISTINCT pipeline_id AS id FROM ai_field_configs WHERE tenant_id = $1';
+
+/** Fields of which some value in the pipeline was made from what is unseen. */
 const MADE_FROM = `
   SELECT f.slug FROM unnest($3::text[]) f(slug)
    WHERE EXISTS (SELECT FROM ai_values v WHERE v.tenant_id = $1 AND v.pipeline_id = $2 AND v.field = f.slug
                     AND (v.sources && $4::text[] OR v.override_sources && $4::text[]))`;
 
 /**
- * Whether each job was made from what is hidden, by its calls and the value it has stored. Of a job that did neither and has
- * a result, such as one answered from the cache whose value was replaced since, nobody knows: it counts as made from it.
+ * Whether each job was made from what is unseen, by its calls and the value it has stored. Of a job that did neither and has
+ * a result, such as one answered from the cache whose value was replaced since, nobody knows: it counts as made from it. So
+ * does one whose condition did not hold, since the condition of that time may have read anything.
  */
 const JOBS_MADE_FROM = `
   SELECT o.id FROM ai_jobs o
@@ -33,7 +36,7 @@ const JOBS_MADE_FROM = `
        UNION ALL
        SELECT v.sources FROM ai_values v
         WHERE v.tenant_id = $1 AND v.record_id = o.record_id AND v.field = o.field AND v.job_id = o.id) s
-   ), o.output IS NOT NULL)`;
+   ), o.output IS NOT NULL OR o.error_code IS NOT DISTINCT FROM 'condition_not_met')`;
 
 /** Which values a principal sees. Where no field of a pipeline has a `visible_to`, none of this asks the database. */
 @Injectable()
@@ -152,6 +155,50 @@ export class ValueSight {
       }
     }
     return found;
+  }
+
+  /**
+   * Whether the principal may know how jobs of fields ended: not where anything that goes into them is hidden, since that
+   * tells whether a condition on it holds. Of fields and pipelines that are gone nobody may. One look-up for each pipeline.
+   */
+  async ends(
+    em: EntityManager,
+    principal: Principal,
+    pipelineIds: Iterable<string>,
+  ): Promise<(pipelineId: string, slug: string) => boolean> {
+    const all = new Map<string, (slug: string) => boolean>();
+    for (const id of pipelineIds) {
+      const pipeline = await this.schemas.read(em, principal.tenantId, id);
+      if (pipeline) all.set(id, await this.endsOf(em, principal, pipeline));
+    }
+    return (pipelineId, slug) => all.get(pipelineId)?.(slug) ?? false;
+  }
+
+  /**
+   * Whether some pipeline has a field that the principal does not see: then jobs are not found by how they ended.
+   *
+   * @param pipelineId looks at this one alone.
+   */
+  async hidesEnds(em: EntityManager, principal: Principal, pipelineId?: string): Promise<boolean> {
+    if (seesEverything(principal.roles)) return false;
+    const { tenantId } = principal;
+    const asked = pipelineId === undefined ? undefined : [{ id: pipelineId }];
+    for (const { id } of asked ?? (await em.query<{ id: string }[]>(PIPELINES, [tenantId]))) {
+      const pipeline = await this.schemas.read(em, tenantId, id);
+      if (pipeline && unseenFields(pipeline.fields, principal.roles).size > 0) return true;
+    }
+    return false;
+  }
+
+  private async endsOf(
+    em: EntityManager,
+    principal: Principal,
+    pipeline: HostPipeline,
+  ): Promise<(slug: string) => boolean> {
+    if (unseenFields(pipeline.fields, principal.roles).size === 0) return () => true;
+    const { unseen, opaque } = await this.of(em, principal, pipeline);
+    const slugs = new Set(pipeline.fields.map(({ slug }) => slug));
+    return (slug) => slugs.has(slug) && !unseen.has(slug) && !opaque.has(slug);
   }
 
   private async jobsMadeFrom(

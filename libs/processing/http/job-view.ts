@@ -47,29 +47,49 @@ const SHOWN: Concealed = { input: false, output: false };
 /** In the place of messages that quote what is not shown. */
 const NOT_SHOWN = 'Your role may not see what this job worked on.';
 
+/** How a job ended, and what it did for that: to who does not see its inputs it would tell of them. */
+function endOf(row: JobViewRow): Record<string, unknown> {
+  const { provider, model, config, outcome, error_code } = row;
+  const cost = BigInt(row.cost_nano);
+  return {
+    ai_provider: provider,
+    model_name: model,
+    prompt_template: config?.['prompt'] ?? null,
+    ai_config: config ?? {},
+    outcome,
+    error_code,
+    tokens_used: Number(row.tokens_used),
+    cost_cents: nanoToCents(cost),
+    cost_usd: nanoToUsd(cost),
+  };
+}
+
+const NO_END: ReturnType<typeof endOf> = {
+  ai_provider: null,
+  model_name: null,
+  prompt_template: null,
+  ai_config: {},
+  outcome: null,
+  error_code: null,
+  tokens_used: null,
+  cost_cents: null,
+  cost_usd: null,
+};
+
 /** A job as the API shows it. What it was made from in detail is on its executions. */
 export function jobView(row: JobViewRow, concealed: Concealed = SHOWN): Record<string, unknown> {
-  const cost = BigInt(row.cost_nano);
   return {
     id: row.id,
     job_type: row.job_type,
     pipeline_id: row.pipeline_id,
     record_id: row.record_id,
     field_name: row.field,
-    ai_provider: row.provider,
-    model_name: row.model,
-    prompt_template: row.config?.['prompt'] ?? null,
-    ai_config: row.config ?? {},
+    ...(concealed.input ? NO_END : endOf(row)),
     input_data: (!concealed.input && row.input) || {},
     status: row.status,
-    outcome: row.outcome,
     output_data: concealed.output ? {} : (row.output ?? {}),
-    tokens_used: Number(row.tokens_used),
-    cost_cents: nanoToCents(cost),
-    cost_usd: nanoToUsd(cost),
     processing_time_ms: row.processing_time_ms,
-    error_code: row.error_code,
-    error_message: messageOf(row, concealed),
+    error_message: endMessageOf(row, concealed),
     wait_reason: row.wait_reason,
     retry_count: row.retry_count,
     attempts: row.attempt,
@@ -105,7 +125,15 @@ export interface ExecutionRow {
   created_at: Date;
 }
 
-export function executionView(row: ExecutionRow, concealed: Concealed = SHOWN): Record<string, unknown> {
+/** The executions of a job; none where nothing of them would be left to see but that there are any. */
+export function executionViews(
+  rows: readonly ExecutionRow[],
+  concealed: Concealed = SHOWN,
+): Record<string, unknown>[] {
+  return concealed.input && concealed.output ? [] : rows.map((row) => executionView(row, concealed));
+}
+
+function executionView(row: ExecutionRow, concealed: Concealed): Record<string, unknown> {
   const { cost_nano: cost, created_at: createdAt, request, answer, value, ...shown } = row;
   const { citations = null, ...sent } = request ?? {};
   return {
@@ -114,8 +142,10 @@ export function executionView(row: ExecutionRow, concealed: Concealed = SHOWN): 
     value: concealed.output ? null : value,
     request: concealed.input ? null : request && sent,
     citations: concealed.input ? null : citations,
+    usage: concealed.input ? null : row.usage,
+    error_code: concealed.input ? null : row.error_code,
     error_message: messageOf(row, concealed),
-    cost_usd: cost === null ? null : nanoToUsd(BigInt(cost)),
+    cost_usd: concealed.input || cost === null ? null : nanoToUsd(BigInt(cost)),
     created_at: createdAt.toISOString(),
   };
 }
@@ -126,4 +156,10 @@ function messageOf(
   concealed: Concealed,
 ): string | null {
   return message !== null && (concealed.input || concealed.output) ? NOT_SHOWN : message;
+}
+
+/** That a job has a message although it did not fail would tell how it ended. */
+function endMessageOf(row: JobViewRow, concealed: Concealed): string | null {
+  if (!concealed.input) return messageOf(row, concealed);
+  return row.status === 'failed' ? NOT_SHOWN : null;
 }

@@ -23,6 +23,7 @@ export class ListJobsQuery {
   @IsOptional() @IsString() @MaxLength(100) pipeline_id?: string;
   @IsOptional() @IsString() @MaxLength(100) record_id?: string;
   @IsOptional() @IsString() @MaxLength(100) job_type?: string;
+  /** 403 `field_not_visible` for who does not see every field: being found by it would tell of those. */
   @IsOptional() @IsString() @MaxLength(100) error_code?: string;
   @IsOptional() @IsUUID() run_id?: string;
   @IsOptional()

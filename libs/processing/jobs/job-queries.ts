@@ -1,9 +1,15 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { accessibleRows, type Action } from '#libs/access';
-import { InvalidInputError, isId, NotFoundError } from '#libs/common';
+import { FieldsmithError, InvalidInputError, isId, NotFoundError } from '#libs/common';
 import type { Principal } from '#libs/host';
-import { executionView, JOB_COLUMNS, jobView, type ExecutionRow, type JobViewRow } from '../http/job-view.js';
+import {
+  executionViews,
+  JOB_COLUMNS,
+  jobView,
+  type ExecutionRow,
+  type JobViewRow,
+} from '../http/job-view.js';
 import type { Concealed } from '../pipeline/ai-process.js';
 import { ProcessRegistry } from '../pipeline/process-registry.js';
 
@@ -50,6 +56,7 @@ function filterValues(tenantId: string, filter: JobFilter): unknown[] {
 export class JobQueries {
   constructor(private readonly processes: ProcessRegistry) {}
 
+  /** @throws FieldsmithError `field_not_visible`, 403, for an `error_code` where the principal does not see every field. */
   async list(
     em: EntityManager,
     principal: Principal,
@@ -62,6 +69,7 @@ export class JobQueries {
         { path: 'cursor', message: 'must be the next_cursor of an earlier answer' },
       ]);
     }
+    await this.requireFilter(em, principal, filter);
     const own = accessibleRows(principal, 'read', 'Job', RULE_COLUMNS, 13);
     const rows = await em.query<JobViewRow[]>(
       `SELECT ${JOB_COLUMNS} FROM ai_jobs WHERE ${WHERE} AND ($11::uuid IS NULL OR id < $11) AND ${own.sql}
@@ -82,7 +90,7 @@ export class JobQueries {
     const executions = await em.query<ExecutionRow[]>(EXECUTIONS, [principal.tenantId, id]);
     return {
       ...jobView(job, concealed),
-      executions: executions.map((execution) => executionView(execution, concealed)),
+      executions: executionViews(executions, concealed),
     };
   }
 
@@ -96,14 +104,23 @@ export class JobQueries {
     return (await this.find(em, principal, action, id)) !== undefined;
   }
 
-  /** Ids of jobs that the principal may write, for a bulk operation; at most this many. */
+  /** Ids of jobs that the principal may write, for a bulk operation; at most this many. @throws as {@link list}. */
   async ids(em: EntityManager, principal: Principal, filter: JobFilter, limit: number): Promise<string[]> {
+    await this.requireFilter(em, principal, filter);
     const own = accessibleRows(principal, 'write', 'Job', RULE_COLUMNS, 12);
     const rows = await em.query<{ id: string }[]>(
       `SELECT id FROM ai_jobs WHERE ${WHERE} AND ${own.sql} ORDER BY id LIMIT $11`,
       [...filterValues(principal.tenantId, filter), limit, ...own.values],
     );
     return rows.map((row) => row.id);
+  }
+
+  /** Being found by how it ended would tell of a job whose end is not shown; to look at each would break pages. */
+  private async requireFilter(em: EntityManager, principal: Principal, filter: JobFilter): Promise<void> {
+    if (filter.error_code === undefined) return;
+    for (const process of this.processes.all(filter.job_type)) {
+      if (await process.hidesEnds?.(em, principal, filter.pipeline_id)) throw endsNotVisible();
+    }
   }
 
   private async find(
@@ -142,4 +159,12 @@ export class JobQueries {
     }
     return all;
   }
+}
+
+function endsNotVisible(): FieldsmithError {
+  const message = 'Your role does not see every field, and error codes tell of those it does not see.';
+  return new FieldsmithError('field_not_visible', `${message} Leave error_code out, or ask an owner.`, {
+    status: 403,
+    errors: [{ path: 'error_code', message }],
+  });
 }

@@ -50,7 +50,10 @@ export interface ShownJob {
 
 /** What of a job is not shown. */
 export interface Concealed {
-  /** What the result was made from: inputs, prompts, citations. */
+  /**
+   * What the result was made from: inputs, prompts, citations, and what tells of them, which is how the job ended and what
+   * was used for it.
+   */
   input: boolean;
   /** The result. */
   output: boolean;
@@ -97,6 +100,12 @@ export interface AiProcess<Collected = unknown> {
     principal: Principal,
     jobs: readonly ShownJob[],
   ): Promise<ReadonlyMap<string, Concealed>>;
+  /**
+   * Whether the principal may not know of some such job how it ended: then it is not found by that. Default: it may.
+   *
+   * @param pipelineId asks for this pipeline alone.
+   */
+  hidesEnds?(em: EntityManager, principal: Principal, pipelineId?: string): Promise<boolean>;
   /** Called in the transaction that discards a result, for instance to make a job that does it anew. */
   discarded?(em: EntityManager, job: ClaimedJob, collected: Collected, reason: string): Promise<void>;
 }

@@ -35,6 +35,11 @@ export class ProcessRegistry {
     return this.processes.get(type);
   }
 
+  /** All of them, or those of one type. */
+  all(type?: string): AiProcess[] {
+    return [...this.processes.values()].filter((process) => type === undefined || process.type === type);
+  }
+
   names(): string[] {
     return [...this.processes.keys()];
   }
