@@ -91,6 +91,12 @@ describe('what a field shows to some roles only', () => {
     expect(of('band')).toMatchObject({ tokens_used: null, cost_cents: null, cost_usd: null });
     expect(of('band').executions[0]).toMatchObject({ value: 'band-top', answer: 'band-top', request: null });
     expect(of('band').executions[0]).toMatchObject({ usage: null, cost_usd: null });
+    const { ai } = await pay.editor.get(`/records/${id}`);
+    expect([ai.band.state, 'cost_usd' in ai.band, 'cost_usd' in ai.hello]).toEqual(['ready', false, true]);
+    const [made] = (await pay.editor.get(`/records/${id}/ai/band/history`)).items;
+    expect(made).toMatchObject({ value: 'band-top', cost_usd: null });
+    const [whole] = (await pay.admin.get(`/records/${id}/ai/band/history`)).items;
+    expect(whole.cost_usd).toBeGreaterThan(0);
     expect(of('hello').executions[0].request.messages[0].content).toBe('Hello: Edsger');
     expect(of('pay')).toMatchObject({ output_data: {}, input_data: {} });
     for (const { id: job } of items.filter(({ field_name }: Body) => field_name === 'pay')) {

@@ -167,11 +167,12 @@ export class ValueActions {
         ORDER BY created_at DESC, id DESC LIMIT $4`,
       [principal.tenantId, recordId, slug, HISTORY_LIMIT, unshownSources(field, sight)],
     );
+    const isOpaque = sight.opaque.has(slug);
     return rows.map((row) => ({
       execution_id: row.id,
       value: row.value,
       model: row.model,
-      cost_usd: row.cost_nano === null ? null : nanoToUsd(BigInt(row.cost_nano)),
+      cost_usd: row.cost_nano === null || isOpaque ? null : nanoToUsd(BigInt(row.cost_nano)),
       cause: { origin: row.origin, job_id: row.job_id, principal_id: row.principal_id },
       created_at: row.created_at.toISOString(),
     }));

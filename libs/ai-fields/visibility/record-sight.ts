@@ -59,10 +59,11 @@ export function shownRecord<T extends { data: Record<string, Json>; ai: Record<s
   };
 }
 
-/** An AI value that is shown, without messages that may quote what it was made from. */
+/** An AI value that is shown, without what tells of its inputs: its cost, and messages that may quote them. */
 export function shownView(view: AiValueView, slug: string, { opaque }: FieldSight): AiValueView {
-  if (!view.error || !opaque.has(slug)) return view;
-  return { ...view, error: { ...view.error, message: NOT_SHOWN } };
+  if (!opaque.has(slug)) return view;
+  const { cost_usd: _lengthOfPrompt, error, ...rest } = view;
+  return error ? { ...rest, error: { ...error, message: NOT_SHOWN } } : rest;
 }
 
 function withoutHidden<T>(entries: (readonly [string, T])[], { hidden }: FieldSight): Record<string, T> {
