@@ -339,6 +339,10 @@ const FINISH = `
       END IF;
       v_looked := true;
     END LOOP;
+    -- The message of a call that failed may quote what was withdrawn.
+    IF j.withdrawn AND (v_status IN ('failed', 'pending') OR v_outcome = 'fallback') THEN
+      UPDATE ai_jobs o SET error_message = NULL WHERE o.tenant_id = p_tenant AND o.id = p_job;
+    END IF;
     IF j.wait_key IS NOT NULL THEN PERFORM ai_join_key_line(j, (p_end->>'step_ms')::int); END IF;
     IF v_status = 'pending' OR j.record_id IS NULL THEN
       INSERT INTO ai_events (tenant_id, type, payload) VALUES (p_tenant, 'ai_job.changed', ${ENDED});

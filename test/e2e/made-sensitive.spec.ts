@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Api } from '../support/api.js';
+import type { Api, Body } from '../support/api.js';
 import { tablesHolding } from '../support/find-text.js';
 import { ledgerOf } from '../support/ledger.js';
 import { addPipeline, addRecord, addSettled, ai, plain } from '../support/pipelines.js';
@@ -83,8 +83,7 @@ describe('a field marked sensitive', () => {
     await stage.simulator.waitForRequests(2);
     await mark();
     stage.simulator.release();
-    const jobs: { field: string; job_id: string }[] = created.ai_processing.triggered_jobs;
-    const job = await api.job(jobs.find(({ field }) => field === 'summary')!.job_id);
+    const job = await api.job(jobOf(created, 'summary'));
     expect(job).toMatchObject({ outcome: 'discarded', error_code: 'inputs_withdrawn', output_data: {} });
     const record = await api.settled(created.id);
     expect(await tablesHolding(stage.database, secret)).toEqual(['records']);
@@ -93,6 +92,24 @@ describe('a field marked sensitive', () => {
     const rows = await ledgerOf(stage.database, api.tenantId);
     const paid = rows.filter(({ entry, field }) => entry === 'settled' && field === 'summary');
     expect(paid).toHaveLength(2);
+  });
+
+  it.each([
+    ['fails', {}, { status: 'failed', outcome: null }],
+    ['falls back', { fallback_value: 0 }, { status: 'completed', outcome: 'fallback' }],
+  ])('is not quoted by a job that %s when its answer was in flight', async (_, more, ended) => {
+    const size = ai('size', { prompt: 'Size {*}', output_type: 'number', ...more });
+    pipelineId = await addPipeline(api, [plain('name'), plain('salary'), size], 'Sizes');
+    const [unreadable] = answering({ 'Size ': `No number but ${secret}` });
+    stage.simulator.script([{ ...unreadable!, times: 1 }, holding('Size ', `Still ${secret}`)]);
+    const created = await addRecord(api, pipelineId, { name: 'Ada', salary: secret });
+    await stage.simulator.waitForRequests(2);
+    await mark();
+    stage.simulator.release();
+    const job = await api.job(jobOf(created, 'size'));
+    expect(job).toMatchObject({ ...ended, error_code: 'parse_failed', error_message: null });
+    await api.settled(created.id);
+    expect(await tablesHolding(stage.database, secret)).toEqual(['records']);
   });
 
   it('is refused while a prompt names it, and the prompts are named', async () => {
@@ -106,3 +123,9 @@ describe('a field marked sensitive', () => {
     expect(fields.find(({ slug }: { slug: string }) => slug === 'salary').sensitive ?? false).toBe(false);
   });
 });
+
+/** The job that a save made for a field. */
+function jobOf({ ai_processing: made }: Body, wanted: string): string {
+  const jobs: { field: string; job_id: string }[] = made.triggered_jobs;
+  return jobs.find(({ field }) => field === wanted)!.job_id;
+}
