@@ -117,6 +117,16 @@ const TABLES = `
   );
   CREATE INDEX ai_result_cache_age ON ai_result_cache (created_at);
 
+  -- Fields whose content was taken out of everything that is kept, each when it was done last.
+  CREATE TABLE ai_purged_fields (
+    tenant_id text NOT NULL,
+    pipeline_id text NOT NULL,
+    field text NOT NULL,
+    xid xid8 NOT NULL,
+    purged_at timestamptz NOT NULL,
+    PRIMARY KEY (tenant_id, pipeline_id, field)
+  );
+
   CREATE TABLE ai_runs (
     tenant_id text NOT NULL,
     id uuid NOT NULL,
@@ -129,6 +139,9 @@ const TABLES = `
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, id)
   );`;
+
+/** Held by a purge to its end, and shared by what must not happen in the middle of one. */
+const PURGE_LOCK = '7463824, hashtext(p_tenant)';
 
 /**
  * Inserts jobs, or folds them into the pending job of the same subject, in the caller's transaction. A system function:
@@ -192,41 +205,66 @@ const ENQUEUE = `
   END $$;`;
 
 /**
+ * What was made from a field goes, and what is being made from it is not kept. Three things see to it, none of which makes
+ * anybody wait for a purge that takes long:
+ * - no attempt begins while the tenant has a purge under way, as it might read what the purge is about to take away;
+ * - a purge locks the jobs in flight, and an attempt its job before it looks here: whichever comes second sees the other;
+ * - the row tells the transaction: an attempt that had not seen it when it began may hold what it purged. A moment would
+ *   not do, for a transaction is seen only from its end on.
+ */
+const PURGE = `
+  CREATE FUNCTION ai_begin_purge(p_tenant text, p_pipeline text, p_field text) RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN
+    PERFORM pg_advisory_xact_lock(${PURGE_LOCK});
+    INSERT INTO ai_purged_fields VALUES (p_tenant, p_pipeline, p_field, pg_current_xact_id(), clock_timestamp())
+    ON CONFLICT (tenant_id, pipeline_id, field) DO UPDATE SET xid = excluded.xid, purged_at = excluded.purged_at;
+  END $$;`;
+
+/** Whether any of the sources was purged since the snapshot; xids ahead of this server are of one that was restored here. */
+const PURGED = (pipeline: string, sources: string, snapshot: string): string => `EXISTS (
+      SELECT FROM ai_purged_fields f WHERE f.tenant_id = p_tenant AND f.pipeline_id = ${pipeline} AND ${sources} ? f.field
+         AND f.xid < pg_snapshot_xmax(pg_current_snapshot())
+         AND pg_visible_in_snapshot(f.xid, (${snapshot})::pg_snapshot) IS NOT TRUE)`;
+
+/**
  * Takes a job for one worker: the one place where it becomes \`processing\`. A hint that is early, late or double finds
  * nothing to take. A job whose subject is busy or whose upstream is open waits; the end of those wakes it, and the two
- * seconds are the net below that.
+ * seconds are the net below that, and the wait while the tenant has a purge under way.
  */
 const CLAIM = `
   CREATE FUNCTION ai_claim_job(p_tenant text, p_job uuid, p_worker text, p_lease_ms int)
   RETURNS TABLE (job_type text, pipeline_id text, record_id text, field text, subject text, lane smallint, attempt int,
     retry_count int, max_retries int, force boolean, run_id uuid, origin text, depth smallint, principal_id text,
-    input jsonb, settings jsonb, wait_key text)
+    input jsonb, settings jsonb, wait_key text, snapshot text)
   LANGUAGE plpgsql AS $$
   #variable_conflict use_column
   DECLARE j ai_jobs; v_now timestamptz := clock_timestamp();
+    v_purging boolean := NOT pg_try_advisory_xact_lock_shared(${PURGE_LOCK});
   BEGIN
-    -- The usual case is one statement. OR keeps the look-ups sub-plans, each an index scan; as anti-joins they may hash.
-    RETURN QUERY
-    WITH taken AS (
-      UPDATE ai_jobs j SET status = 'processing', attempt = j.attempt + 1, worker_id = p_worker, wait_reason = NULL,
-          handed_until = NULL, paced_since = NULL, withdrawn = false, started_at = clock_timestamp(),
-          lease_until = clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0)
-       WHERE j.tenant_id = p_tenant AND j.id = p_job AND j.status = 'pending'
-         AND NOT j.cancel_requested AND j.run_after <= v_now
-         AND (j.subject IS NULL OR NOT EXISTS (SELECT FROM ai_jobs o
-               WHERE o.tenant_id = p_tenant AND o.subject = j.subject AND o.status = 'processing' AND o.completed_at IS NULL))
-         AND (j.upstream = '{}' OR NOT EXISTS (SELECT FROM ai_jobs o
-               WHERE o.tenant_id = p_tenant AND o.subject = ANY (j.upstream) AND o.completed_at IS NULL))
-      RETURNING j.*
-    ), told AS (
-      INSERT INTO ai_events (tenant_id, type, payload)
-      SELECT p_tenant, 'ai_job.changed', jsonb_build_object('job_id', t.id, 'pipeline_id', t.pipeline_id,
-        'record_id', t.record_id, 'field', t.field, 'status', 'processing') FROM taken t
-    )
-    SELECT t.job_type, t.pipeline_id, t.record_id, t.field, t.subject, t.lane::smallint, t.attempt, t.retry_count, t.max_retries,
-      t.force, t.run_id, t.origin, t.depth, t.principal_id, t.input, s.settings, t.wait_key
-      FROM taken t LEFT JOIN ai_settings s ON s.tenant_id = p_tenant;
-    IF FOUND THEN RETURN; END IF;
+    IF NOT v_purging THEN
+      -- The usual case is one statement. OR keeps the look-ups sub-plans, each an index scan; as anti-joins they may hash.
+      RETURN QUERY
+      WITH taken AS (
+        UPDATE ai_jobs j SET status = 'processing', attempt = j.attempt + 1, worker_id = p_worker, wait_reason = NULL,
+            handed_until = NULL, paced_since = NULL, withdrawn = false, started_at = clock_timestamp(),
+            lease_until = clock_timestamp() + make_interval(secs => p_lease_ms / 1000.0)
+         WHERE j.tenant_id = p_tenant AND j.id = p_job AND j.status = 'pending'
+           AND NOT j.cancel_requested AND j.run_after <= v_now
+           AND (j.subject IS NULL OR NOT EXISTS (SELECT FROM ai_jobs o
+                 WHERE o.tenant_id = p_tenant AND o.subject = j.subject AND o.status = 'processing' AND o.completed_at IS NULL))
+           AND (j.upstream = '{}' OR NOT EXISTS (SELECT FROM ai_jobs o
+                 WHERE o.tenant_id = p_tenant AND o.subject = ANY (j.upstream) AND o.completed_at IS NULL))
+        RETURNING j.*
+      ), told AS (
+        INSERT INTO ai_events (tenant_id, type, payload)
+        SELECT p_tenant, 'ai_job.changed', jsonb_build_object('job_id', t.id, 'pipeline_id', t.pipeline_id,
+          'record_id', t.record_id, 'field', t.field, 'status', 'processing') FROM taken t
+      )
+      SELECT t.job_type, t.pipeline_id, t.record_id, t.field, t.subject, t.lane::smallint, t.attempt, t.retry_count, t.max_retries,
+        t.force, t.run_id, t.origin, t.depth, t.principal_id, t.input, s.settings, t.wait_key,
+        pg_current_snapshot()::text FROM taken t LEFT JOIN ai_settings s ON s.tenant_id = p_tenant;
+      IF FOUND THEN RETURN; END IF;
+    END IF;
 
     SELECT * INTO j FROM ai_jobs o WHERE o.tenant_id = p_tenant AND o.id = p_job AND o.status = 'pending' FOR UPDATE;
     IF NOT FOUND THEN RETURN; END IF;
@@ -237,8 +275,8 @@ const CLAIM = `
       UPDATE ai_jobs SET handed_until = NULL WHERE tenant_id = p_tenant AND id = p_job AND handed_until IS NOT NULL;
     ELSE
       UPDATE ai_jobs SET handed_until = NULL, run_after = clock_timestamp() + interval '2 seconds', wait_key = NULL,
-          wait_reason = CASE WHEN EXISTS (SELECT FROM ai_jobs o WHERE o.tenant_id = p_tenant AND o.subject = j.subject
-                                            AND o.status = 'processing') THEN 'busy' ELSE 'upstream' END
+          wait_reason = CASE WHEN v_purging OR EXISTS (SELECT FROM ai_jobs o WHERE o.tenant_id = p_tenant
+                                AND o.subject = j.subject AND o.status = 'processing') THEN 'busy' ELSE 'upstream' END
        WHERE tenant_id = p_tenant AND id = p_job;
     END IF;
   END $$;`;
@@ -277,6 +315,8 @@ const RECORD_EXECUTIONS = (
         CASE WHEN ${withdrawn} THEN NULL ELSE error_message END, fingerprint, sources, stored
         FROM jsonb_populate_recordset(NULL::ai_executions, p_executions)
       ON CONFLICT DO NOTHING`;
+
+const RAISE_WITHDRAWN = `RAISE EXCEPTION 'what job % was made from was withdrawn', p_job USING ERRCODE = 'FS005'`;
 
 /**
  * Ends an attempt, fenced on (job, attempt): completes, fails or cancels the job, or puts it back to wait. Then wakes the
@@ -330,7 +370,7 @@ const FINISH = `
       IF j.cancel_requested AND v_status = 'completed' AND v_outcome IN ('generated', 'cached', 'fallback') THEN
         RAISE EXCEPTION 'job % was stopped', p_job USING ERRCODE = 'FS004';
       ELSIF j.withdrawn AND v_status = 'completed' AND v_outcome IN ('generated', 'cached') THEN
-        RAISE EXCEPTION 'what job % was made from was withdrawn', p_job USING ERRCODE = 'FS005';
+        ${RAISE_WITHDRAWN};
       ELSIF v_status = 'pending' AND j.cancel_requested THEN
         v_status := 'cancelled'; v_code := 'cancelled'; v_message := 'Stopped on request.';
       ELSIF v_status = 'pending' AND j.subject IS NOT NULL AND EXISTS (
@@ -339,6 +379,10 @@ const FINISH = `
       END IF;
       v_looked := true;
     END LOOP;
+    IF NOT j.withdrawn AND p_end ? 'sources' AND ${PURGED('j.pipeline_id', `(p_end->'sources')`, `p_end->>'snapshot'`)} THEN
+      IF v_status = 'completed' AND v_outcome IN ('generated', 'cached') THEN ${RAISE_WITHDRAWN}; END IF;
+      j.withdrawn := true;
+    END IF;
     -- The message of a call that failed may quote what was withdrawn.
     IF j.withdrawn AND (v_status IN ('failed', 'pending') OR v_outcome = 'fallback') THEN
       UPDATE ai_jobs o SET error_message = NULL WHERE o.tenant_id = p_tenant AND o.id = p_job;
@@ -370,12 +414,23 @@ const FINISH = `
   -- lock on the job orders this and a withdrawal: whichever comes second leaves nothing of the content.
   CREATE FUNCTION ai_record_calls(p_tenant text, p_executions jsonb, p_calls jsonb, p_keep_slot text DEFAULT NULL)
   RETURNS void LANGUAGE plpgsql AS $$
-  DECLARE v_withdrawn boolean;
+  DECLARE v_withdrawn boolean; v_first jsonb := p_executions->0; v_job uuid := (v_first->>'job_id')::uuid;
   BEGIN
     IF p_executions <> '[]' THEN
       -- All of one job, by its key: looking the ids up as a set read every job of the tenant.
-      SELECT withdrawn INTO v_withdrawn FROM ai_jobs
-       WHERE tenant_id = p_tenant AND id = (p_executions->0->>'job_id')::uuid FOR SHARE;
+      SELECT withdrawn INTO v_withdrawn FROM ai_jobs WHERE tenant_id = p_tenant AND id = v_job
+         AND attempt = (v_first->>'attempt')::int AND status = 'processing' FOR SHARE;
+      IF NOT FOUND THEN
+        -- A try, or an attempt that was given up: a purge finds no job in flight to lock, so this waits for its end.
+        PERFORM pg_advisory_xact_lock_shared(${PURGE_LOCK});
+        SELECT withdrawn INTO v_withdrawn FROM ai_jobs WHERE tenant_id = p_tenant AND id = v_job FOR SHARE;
+      END IF;
+      IF v_withdrawn IS NOT TRUE AND ${PURGED(`v_first->>'pipeline_id'`, `(v_first->'sources')`, `v_first->>'snapshot'`)} THEN
+        v_withdrawn := true;
+        -- The attempt makes no further call.
+        UPDATE ai_jobs SET withdrawn = true WHERE tenant_id = p_tenant AND id = v_job
+           AND attempt = (v_first->>'attempt')::int AND status = 'processing';
+      END IF;
       ${RECORD_EXECUTIONS('v_withdrawn')};
     END IF;
     IF p_calls <> '[]' THEN PERFORM ai_settle_calls(p_tenant, p_calls); END IF;
@@ -537,13 +592,13 @@ export class Processing1700000004000 implements MigrationInterface {
 
   async up(db: QueryRunner): Promise<void> {
     await db.query(TABLES);
-    for (const table of ['ai_jobs', 'ai_executions', 'ai_result_cache', 'ai_runs'])
+    for (const table of ['ai_jobs', 'ai_executions', 'ai_result_cache', 'ai_runs', 'ai_purged_fields'])
       await db.query(tenantTable(table));
     await db.query(systemAccess('ai_jobs', 'SELECT, INSERT, UPDATE, DELETE'));
     await db.query(systemAccess('ai_result_cache', 'SELECT, DELETE'));
     await db.query(systemAccess('ai_executions', 'SELECT, UPDATE'));
     await db.query(systemAccess('ai_settings', 'SELECT'));
-    for (const sql of [ENQUEUE, CLAIM, FINISH, DISPATCH, SWEEP, CLEAR]) await db.query(sql);
+    for (const sql of [ENQUEUE, PURGE, CLAIM, FINISH, DISPATCH, SWEEP, CLEAR]) await db.query(sql);
     await db.query(systemFunction('ai_enqueue_jobs(text, jsonb)'));
     await db.query(systemFunction('ai_dispatch_jobs(int, int, int, int, text, text, int)'));
     await db.query(systemFunction('ai_next_due()'));
@@ -555,7 +610,8 @@ export class Processing1700000004000 implements MigrationInterface {
     await db.query(`
       DROP FUNCTION ai_enqueue_jobs(text, jsonb), ai_claim_job(text, uuid, text, int), ai_next_due(), ai_sweep_jobs(int, int), ai_clear_old_work(int),
         ai_finish_job(text, uuid, int, jsonb, jsonb, jsonb), ai_record_calls(text, jsonb, jsonb, text), ai_dispatch_jobs(int, int, int, int, text, text, int);
-      DROP TABLE ai_jobs, ai_executions, ai_result_cache, ai_runs;
+      DROP FUNCTION ai_begin_purge(text, text, text);
+      DROP TABLE ai_jobs, ai_executions, ai_result_cache, ai_runs, ai_purged_fields;
       DROP DOMAIN ai_job_status, ai_wait_reason, ai_lane, ai_priority`);
   }
 }

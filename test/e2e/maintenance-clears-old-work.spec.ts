@@ -62,6 +62,16 @@ describe('old work', () => {
     expect(value).toMatchObject({ state: 'ready', execution_id: mine.current.executionIds[0] });
   });
 
+  it('goes with the purges of fields that no call in flight can be older than', async () => {
+    await stage.database.sql(
+      `INSERT INTO ai_purged_fields SELECT $1, 'leads', field, '1', clock_timestamp() - age * interval '1 hour'
+         FROM (VALUES ('old', 25), ('young', 23)) AS purged(field, age)`,
+      [short.tenantId],
+    );
+    await runJob(stage.database, 'cleanup_old_jobs');
+    expect(await stage.database.sql('SELECT field FROM ai_purged_fields')).toEqual([{ field: 'young' }]);
+  });
+
   it('stays while its call may still be settled, or released by an admin', async () => {
     const leads = await Leads.of(short, { cache_duration: 0 });
     const { recordId, jobId } = await leads.add('Ada');

@@ -44,6 +44,7 @@ const SETS_ITS_TENANT: Readonly<Record<string, string>> = {
 /** Statements that answer without a tenant what no other database would, and why they may. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {
   'SELECT pg_advisory_unlock(': 'A lock of the server, which one of two databases can hold.',
+  'SELECT pg_current_snapshot()': 'The transactions of the server that have ended, which are no rows.',
   'pg_snapshot_xmin(pg_current_snapshot())': 'The oldest transaction of the server, which is no row.',
   ...Object.fromEntries(
     Object.entries(SYSTEM_FUNCTIONS).map(([signature, reason]) => [callOf(signature), reason]),

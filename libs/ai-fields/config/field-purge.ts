@@ -3,11 +3,19 @@ import type { EntityManager } from 'typeorm';
 import { JobControl } from '#libs/processing';
 import { subjectOf } from '../generation/subject.js';
 
-/** Open jobs, locked in the order of their ids: a result in flight is discarded, and its content not recorded. */
+/** No attempt of the tenant begins until the transaction ends; what those in flight made from the field is not kept. */
+const BEGIN = 'SELECT ai_begin_purge($1, $2, $3)';
+
+/**
+ * A result in flight is discarded, and its content not recorded. Every job in flight is locked, in the order of the ids:
+ * the others may have read the field too, by a configuration or through a value that is no more, and look for the purge
+ * when they end.
+ */
 const WITHDRAW = `
-  UPDATE ai_jobs SET withdrawn = true WHERE tenant_id = $1 AND id IN (
-    SELECT id FROM ai_jobs WHERE tenant_id = $1 AND pipeline_id = $2 AND field = ANY ($3)
-       AND status IN ('pending', 'processing') ORDER BY id FOR UPDATE)`;
+  WITH in_flight AS MATERIALIZED (
+    SELECT id, field FROM ai_jobs WHERE tenant_id = $1 AND pipeline_id = $2 AND status = 'processing' ORDER BY id FOR UPDATE)
+  UPDATE ai_jobs SET withdrawn = true
+   WHERE tenant_id = $1 AND id = ANY (ARRAY(SELECT id FROM in_flight WHERE field = ANY ($3)))`;
 
 /** Found by subject, which is indexed; a record has one of every AI field there is. */
 const OF_RECORD = `subject = ANY (ARRAY(
@@ -26,6 +34,7 @@ export class FieldPurge {
     field: string,
     madeFrom: readonly string[],
   ): Promise<void> {
+    await em.query(BEGIN, [tenantId, pipelineId, field]);
     await this.cancelOpen(em, tenantId, 'pipeline_id = $2 AND field = $3', [pipelineId, field]);
     await em.query('DELETE FROM ai_values WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3', [
       tenantId,
@@ -78,6 +87,7 @@ export class FieldPurge {
     field: string,
     madeFrom: readonly string[],
   ): Promise<void> {
+    await em.query(BEGIN, [tenantId, pipelineId, field]);
     await em.query(WITHDRAW, [tenantId, pipelineId, madeFrom]);
     await em.query(
       `DELETE FROM ai_result_cache c USING ai_executions e

@@ -105,8 +105,11 @@ export class Drafts {
   /** Makes the call for real, through the same gate as any other, and stores nothing on the record. */
   async try(principal: Principal, draft: Draft): Promise<DraftResult> {
     const { tenantId } = principal;
-    const { prepared } = await this.tenants.transaction(tenantId, (em) => this.prepare(em, principal, draft));
-    this.pauses.requireNone(prepared);
+    const { prepared, snapshot } = await this.tenants.transaction(tenantId, async (em) => ({
+      // Before anything is read.
+      snapshot: await this.jobs.snapshot(em),
+      prepared: (await this.prepare(em, principal, draft)).prepared,
+    }));
     const calls: AttemptCalls = { tokens: 0, costNano: 0n };
     const job = {
       tenantId,
@@ -118,6 +121,7 @@ export class Drafts {
       field: draft.field,
       principalId: principal.id,
       origin: 'api' as const,
+      snapshot,
     };
     try {
       const { value } = await this.answerer.answer(job, prepared, calls);

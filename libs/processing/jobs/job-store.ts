@@ -34,6 +34,8 @@ export interface JobEnd {
   output?: object;
   /** Kept in the result cache, written last so that the order of locks is job, then cache. */
   reusable?: ReusableResult;
+  /** Fields of the record that the prompt was made from: where one was purged meanwhile, nothing of the content is kept. */
+  sources?: readonly string[];
   /** The configuration that the attempt went by. */
   config?: object;
   provider?: string;
@@ -117,8 +119,8 @@ export class JobStore {
   }
 
   /**
-   * Ends an attempt. Fenced: throws the database error `FS001` where the attempt has been taken over, and `FS004` where
-   * a value was about to be stored for a job that was stopped.
+   * Ends an attempt. Fenced: throws the database error `FS001` where the attempt has been taken over, and, where a value was
+   * about to be stored, `FS004` for a job that was stopped and `FS005` where what it was made from was withdrawn.
    *
    * @returns the status the job really got: a retry may find itself superseded by a newer job.
    */
@@ -134,7 +136,7 @@ export class JobStore {
         job.tenantId,
         job.id,
         job.attempt,
-        storableJson(endRow(end)),
+        storableJson(endRow(job, end)),
         storableJson(calls.executions),
         JSON.stringify(calls.settlements),
       ],
@@ -153,6 +155,15 @@ export class JobStore {
     for (const key of keys) {
       if (key !== undefined) afterCommit(em, `key-line:${key}`, () => this.lines.callNext(key));
     }
+  }
+
+  /**
+   * What the transaction sees, for calls that no claim stands behind: of what is purged after it nothing is kept of them.
+   * Where each statement sees more than the one before, it must come before what the prompt is made from is read.
+   */
+  async snapshot(em: EntityManager): Promise<string> {
+    const [row] = await em.query<{ snapshot: string }[]>('SELECT pg_current_snapshot()::text AS snapshot');
+    return row!.snapshot;
   }
 
   /**
@@ -230,7 +241,7 @@ export class JobStore {
   }
 }
 
-function endRow(end: JobEnd): object {
+function endRow({ snapshot }: ClaimedJob, end: JobEnd): object {
   return {
     status: end.status,
     outcome: end.outcome,
@@ -242,6 +253,8 @@ function endRow(end: JobEnd): object {
     step_ms: end.stepMs,
     retry: end.retry ?? false,
     output: end.output,
+    sources: end.sources,
+    snapshot: end.sources && snapshot,
     config: end.config,
     reusable: end.reusable && {
       fingerprint: end.reusable.fingerprint,

@@ -75,6 +75,8 @@ export interface ClaimedJob {
   waitKey?: string;
   /** The tenant's settings at the moment of the claim. */
   settings: TenantSettings;
+  /** What the claim saw of the database, as its `pg_snapshot`: what was purged since then is not kept of this attempt. */
+  snapshot: string;
 }
 
 /** What is delivered: ids only. The row is the truth, so a lost, late or double hint does no harm. */
@@ -101,6 +103,7 @@ export interface JobRow {
   principal_id: string;
   input: Record<string, Json> | null;
   wait_key: string | null;
+  snapshot: string;
 }
 
 export function toClaimedJob(
@@ -130,5 +133,6 @@ export function toClaimedJob(
     input: row.input ?? {},
     waitKey: row.wait_key ?? undefined,
     settings,
+    snapshot: row.snapshot,
   };
 }

@@ -31,6 +31,10 @@ const OLD_EXECUTIONS = `
      AND NOT EXISTS (SELECT FROM ai_jobs j WHERE j.tenant_id = $1 AND j.id = e.job_id)
    ORDER BY e.id LIMIT $4`;
 
+/** No attempt is in flight for as long as a day. */
+const OLD_PURGES =
+  "DELETE FROM ai_purged_fields WHERE tenant_id = $1 AND purged_at < clock_timestamp() - interval '1 day'";
+
 interface Row {
   id: string;
 }
@@ -62,6 +66,7 @@ export class CleanupOldJobs implements MaintenanceJob {
   async run(keepOn: KeepOn): Promise<MaintenanceResult> {
     let [jobs, executions] = [0, 0];
     for await (const tenantId of this.eachTenant.ids(keepOn)) {
+      await this.tenants.transaction(tenantId, (em) => em.query(OLD_PURGES, [tenantId]));
       const cutoff = await this.cutoffOf(tenantId);
       jobs += await this.removeAll(tenantId, keepOn, (em, after) => this.jobs(em, tenantId, after, cutoff));
       executions += await this.removeAll(tenantId, keepOn, (em, after) =>

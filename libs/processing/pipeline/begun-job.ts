@@ -29,7 +29,8 @@ export interface BegunJob extends CollectedJob {
 
 /** What the row of a job says about how it was made. */
 export function shownOf({ provider, prompted }: PreparedCall): Partial<JobEnd> {
-  return { provider: provider.name, model: prompted.model, config: prompted.config };
+  const { model, config, sources } = prompted;
+  return { provider: provider.name, model, config, sources };
 }
 
 /** The same with what its calls came to. */

@@ -7,7 +7,16 @@ import type { PreparedCall } from './prepare-call.js';
 /** The work of one job that calls are made for. */
 export type CallingJob = Pick<
   ClaimedJob,
-  'tenantId' | 'id' | 'attempt' | 'jobType' | 'pipelineId' | 'recordId' | 'field' | 'principalId' | 'origin'
+  | 'tenantId'
+  | 'id'
+  | 'attempt'
+  | 'jobType'
+  | 'pipelineId'
+  | 'recordId'
+  | 'field'
+  | 'principalId'
+  | 'origin'
+  | 'snapshot'
 >;
 
 /** The audit of one call, before it is written. */
@@ -61,6 +70,7 @@ export function executionRow(execution: Execution, parsed?: { value: Json; store
     error_message: failure?.message,
     fingerprint: prepared.fingerprint,
     sources: prepared.prompted.sources,
+    snapshot: job.snapshot,
     stored: parsed?.stored ?? false,
   };
 }
