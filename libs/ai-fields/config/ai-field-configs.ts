@@ -140,6 +140,22 @@ export class AiFieldConfigs {
     await this.purge.forget(em, principal.tenantId, pipeline.id, slug, madeFrom);
   }
 
+  /**
+   * What was shown as values of a field may not be kept any more, though the field itself stays: such as the labels of a
+   * relation, once the field of the other pipeline that they came from is sensitive or gone.
+   *
+   * @param pipeline whose field it is, as it is now; it need not be locked.
+   */
+  async shownValuesWithdrawn(
+    em: EntityManager,
+    { tenantId }: Principal,
+    pipeline: HostPipeline,
+    slug: string,
+  ): Promise<void> {
+    const compiled = await this.compile(em, tenantId, pipeline);
+    await this.purge.forget(em, tenantId, pipeline.id, slug, fieldsMadeFrom(compiled, slug));
+  }
+
   /** @throws InvalidInputError when an AI field would no longer compile. */
   async pipelineChanged(em: EntityManager, principal: Principal, pipeline: HostPipeline): Promise<void> {
     const compiled = await this.compile(em, principal.tenantId, pipeline);

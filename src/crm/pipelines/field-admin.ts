@@ -9,7 +9,7 @@ import type { FieldChangesDto, FieldDto } from '../dto/pipeline.dto.js';
 import { definitionErrors, newFields } from './field-definitions.js';
 import { deleteField, insertFields, lockFields, requireTargets, updateField } from './field-rows.js';
 import { MAX_FIELDS, typeChangeErrors } from './field-rules.js';
-import { fieldOf, type CrmField, type Pipeline } from './pipeline.js';
+import { fieldOf, mayLabel, type CrmField, type Pipeline } from './pipeline.js';
 import { PipelineCatalog } from './pipeline-catalog.js';
 import { PipelineViews, showField, type FieldView } from './pipeline-views.js';
 
@@ -79,6 +79,7 @@ export class FieldAdmin {
       requireSeen(principal, before, slug);
       await lockFields(em, principal.tenantId, pipelineId, slug);
       const heirs = await this.configs.fieldRemoved(em, principal, before, slug);
+      await this.withdrawLabels(em, principal, pipelineId, field);
       await this.passOn(em, principal, before, heirs);
       await deleteField(em, principal.tenantId, pipelineId, slug);
       await this.record(em, principal, pipelineId, field, undefined);
@@ -134,11 +135,25 @@ export class FieldAdmin {
   ): Promise<string[] | undefined> {
     if (changed.sensitive && !field.sensitive) {
       await this.configs.fieldMadeSensitive(em, principal, after, field.slug);
+      await this.withdrawLabels(em, principal, after.id, field);
     }
     const warnings =
       dto.ai_config && (await this.configs.save(em, principal, after, field.slug, dto.ai_config));
     await this.configs.pipelineChanged(em, principal, after);
     return warnings;
+  }
+
+  /** What relations of any pipeline showed of the field went into prompts of that pipeline. */
+  private async withdrawLabels(
+    em: EntityManager,
+    principal: Principal,
+    pipelineId: string,
+    field: CrmField,
+  ): Promise<void> {
+    if (!mayLabel(field)) return;
+    for (const { pipeline, slug } of await this.catalog.relationsInto(em, principal.tenantId, pipelineId)) {
+      await this.configs.shownValuesWithdrawn(em, principal, pipeline, slug);
+    }
   }
 
   private async show(

@@ -18,6 +18,12 @@ interface PipelineRow extends VersionRow {
   fields: CrmField[];
 }
 
+/** A relation field. */
+export interface Relation {
+  pipeline: Pipeline;
+  slug: string;
+}
+
 /** A row that this transaction changed: nobody else may see it yet, so it is not for the cache. */
 const IS_OWN = 'coalesce(p.xmin = pg_current_xact_id_if_assigned()::xid, false) AS is_own';
 const FIELDS = `
@@ -30,6 +36,9 @@ const LOAD = `SELECT ${COLUMNS} FROM pipelines p WHERE p.tenant_id = $1 AND p.id
 const LIST = `SELECT ${COLUMNS} FROM pipelines p WHERE p.tenant_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3`;
 const VERSION = `SELECT p.version, ${IS_OWN} FROM pipelines p WHERE p.tenant_id = $1 AND p.id = $2`;
 const VERSION_FOR_WRITING = `${VERSION} FOR KEY SHARE`;
+const INTO = `
+  SELECT pipeline_id AS id, slug FROM pipeline_fields
+   WHERE tenant_id = $1 AND field_type = 'relation' AND options->>'pipeline_id' = $2 ORDER BY pipeline_id, slug`;
 const LOCK = 'SELECT 1 FROM pipelines WHERE tenant_id = $1 AND id = $2 FOR UPDATE';
 const BUMP = `
   UPDATE pipelines SET version = nextval('pipeline_versions'), updated_at = now() WHERE tenant_id = $1 AND id = $2`;
@@ -85,6 +94,16 @@ export class PipelineCatalog {
   async list(em: EntityManager, tenantId: string, after: string, limit: number): Promise<Pipeline[]> {
     const rows = await em.query<PipelineRow[]>(LIST, [tenantId, after, limit]);
     return rows.map(toPipeline);
+  }
+
+  /** The relations that point into a pipeline, its own among them, each with the pipeline that has it. */
+  async relationsInto(em: EntityManager, tenantId: string, id: string): Promise<Relation[]> {
+    const relations: Relation[] = [];
+    for (const row of await em.query<{ id: string; slug: string }[]>(INTO, [tenantId, id])) {
+      const pipeline = await this.find(em, tenantId, row.id);
+      if (pipeline) relations.push({ pipeline, slug: row.slug });
+    }
+    return relations;
   }
 
   private async load(em: EntityManager, tenantId: string, id: string): Promise<Pipeline | undefined> {

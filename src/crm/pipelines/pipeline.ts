@@ -1,5 +1,5 @@
 import { unseenFields, type Role } from '#libs/access';
-import type { FieldOptions, HostField, HostPipeline } from '#libs/host';
+import type { FieldOptions, FieldType, HostField, HostPipeline } from '#libs/host';
 
 /** A field as this host keeps it. */
 export interface CrmField extends HostField {
@@ -15,6 +15,16 @@ export interface Pipeline extends HostPipeline {
   fields: CrmField[];
   createdAt: string;
   updatedAt: string;
+}
+
+const LABELLING: readonly FieldType[] = ['text', 'textarea', 'email', 'phone', 'url'];
+
+/**
+ * Whether the field can be what relations show of a record. Which of these is the first that everybody may see, and so the
+ * label, changes with the fields, their lists and the tenant's deny list.
+ */
+export function mayLabel({ fieldType }: CrmField): boolean {
+  return LABELLING.includes(fieldType);
 }
 
 /** The field of a pipeline with this slug. */

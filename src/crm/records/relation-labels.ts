@@ -1,15 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Json } from '#libs/common';
-import type { FieldType, HostRecord } from '#libs/host';
+import type { HostRecord } from '#libs/host';
 import { isDenied } from '#libs/prompt-language';
 import { TenantSettingsStore } from '#libs/tenants';
-import type { CrmField, Pipeline } from '../pipelines/pipeline.js';
+import { mayLabel, type CrmField, type Pipeline } from '../pipelines/pipeline.js';
 import { PipelineCatalog } from '../pipelines/pipeline-catalog.js';
 import { relatedIds } from '../values/value-problem.js';
 import { knownValues, type RecordRow } from './record-rows.js';
-
-const LABELLING: readonly FieldType[] = ['text', 'textarea', 'email', 'phone', 'url'];
 
 /** The label of a record is its value of the field that `$3` names for its pipeline. */
 const LABELS = `
@@ -71,10 +69,7 @@ export class RelationLabels {
     for (const target of new Set(relations.map(({ options }) => options.pipeline_id ?? ''))) {
       const pipeline = await this.catalog.find(em, tenantId, target);
       const isLabel = (field: CrmField) =>
-        LABELLING.includes(field.fieldType) &&
-        !field.sensitive &&
-        !field.visibleTo &&
-        !isDenied(field.slug, deniedFields);
+        mayLabel(field) && !field.sensitive && !field.visibleTo && !isDenied(field.slug, deniedFields);
       labelFields[target] = pipeline?.fields.find(isLabel)?.slug ?? null;
     }
     return labelFields;
