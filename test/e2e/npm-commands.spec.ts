@@ -1,3 +1,7 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { jest } from '@jest/globals';
 import { Api } from '../support/api.js';
 import { createDatabase } from '../support/database.js';
@@ -6,10 +10,18 @@ import { isRunning, runProgram, type Program } from '../support/program.js';
 
 jest.setTimeout(120_000);
 
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
 /** What npm runs, in a process group of its own, so that nothing of it is left. */
-async function withNpm(args: string[], env: Record<string, string>, work: (npm: Program) => Promise<void>) {
+async function withNpm(
+  args: string[],
+  env: Record<string, string>,
+  work: (npm: Program) => Promise<void>,
+  cwd = ROOT,
+) {
   const npm = runProgram('npm', args, {
     env: { npm_config_update_notifier: 'false', ...env },
+    cwd,
     detached: true,
   });
   try {
@@ -19,6 +31,19 @@ async function withNpm(args: string[], env: Record<string, string>, work: (npm: 
     if (isRunning(group)) process.kill(-group, 'SIGKILL');
     await npm.ended;
   }
+}
+
+/** A folder with what the last stage of the Dockerfile takes from the build, and nothing else. */
+function layOutLikeTheImage(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'fieldsmith-image-'));
+  const stage = readFileSync(join(ROOT, 'Dockerfile'), 'utf8').split(/^FROM /m).at(-1)!;
+  for (const [, name] of stage.matchAll(/^COPY --from=build \/app\/(\S+)/gm)) {
+    if (name === 'node_modules') symlinkSync(join(ROOT, name), join(folder, name));
+    else if (name === 'dist')
+      cpSync(process.env['TEST_DIST']!, join(folder, 'dist/current'), { recursive: true });
+    else cpSync(join(ROOT, name!), join(folder, name!), { recursive: true });
+  }
+  return folder;
 }
 
 describe('npm', () => {
@@ -47,6 +72,23 @@ describe('npm', () => {
       });
     });
     await database.drop();
+  });
+
+  it('start and run job: work in the image too, which has a build and no source', async () => {
+    const database = await createDatabase();
+    const cwd = layOutLikeTheImage();
+    const env = { DATABASE_URL: database.url, MASTER_KEY: TEST_MASTER_KEY, PORT: '0', DEMO: '0' };
+    const run = async (npm: Program) =>
+      expect([await npm.ended, npm.output()]).toEqual([0, expect.stringContaining('"outcome":"completed"')]);
+    await withNpm(['run', 'job', '--', 'rotate-master-key'], env, run, cwd);
+    const serve = async (npm: Program) => {
+      await npm.said(/Fieldsmith runs at (\S+)/);
+      npm.process.kill('SIGTERM');
+      expect(await npm.ended).toBe(0);
+    };
+    await withNpm(['start'], env, serve, cwd);
+    await database.drop();
+    rmSync(cwd, { recursive: true });
   });
 
   it('run simulator: answers as a provider and stops on SIGTERM', async () => {
