@@ -40,6 +40,53 @@ describe('InProcessDelivery', () => {
     expect(started).toHaveLength(14);
   });
 
+  it.each([1, 2, 3, 4])(
+    'gives every fifth turn to backfill while edits pour in, with slots too few to set one aside: %i',
+    async (slots) => {
+      const { started, handler } = controlled();
+      const delivery = new InProcessDelivery(slots);
+      await delivery.start(handler, () => undefined);
+      await delivery.deliver(LANE.interactive, hints('e', 100));
+      await delivery.deliver(LANE.backfill, hints('b', 100));
+      for (let i = 0; i < 50; i += 1) {
+        started[i]!.end();
+        await settled();
+      }
+      const turns = started.slice(0, 50).map(({ lane }) => lane);
+      for (let turn = 0; turn < 50; turn += 5)
+        expect(turns.slice(turn, turn + 5).filter((lane) => lane === LANE.backfill)).toHaveLength(1);
+    },
+  );
+
+  it('leaves an edit a slot even when a turn of backfill has come, but for the only slot', async () => {
+    const { started, handler } = controlled();
+    const delivery = new InProcessDelivery(2);
+    await delivery.start(handler, () => undefined);
+    await delivery.deliver(LANE.backfill, hints('b', 3));
+    await delivery.deliver(LANE.interactive, hints('e', 10));
+    for (let i = 1; i < 8; i += 1) {
+      started[i]!.end();
+      await settled();
+    }
+    expect(started.map(({ id }) => id)).toEqual(['b0', ...Array.from({ length: 8 }, (_, i) => `e${i}`)]);
+  });
+
+  it('has backfill fetched for the only slot at its turn, and makes up for one that came late', async () => {
+    const { started, handler } = controlled();
+    const delivery = new InProcessDelivery(1);
+    await delivery.start(handler, () => undefined);
+    const turn = async (lane: Lane) => {
+      await delivery.deliver(lane, hints('h', 1));
+      started.at(-1)!.end();
+      await settled();
+      return delivery.free(LANE.backfill, true);
+    };
+    const due: boolean[] = [];
+    for (const lane of [0, 0, 0, 0, 0, 1, 0, 0, 0, 1] as const) due.push(await turn(lane));
+    expect(due).toEqual([false, false, false, true, true, false, false, false, true, false]);
+    expect(delivery.free(LANE.backfill)).toBe(true);
+  });
+
   it('takes nothing after it was stopped and waits for what runs', async () => {
     const { started, handler } = controlled();
     const delivery = new InProcessDelivery(2);

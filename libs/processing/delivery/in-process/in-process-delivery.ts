@@ -14,16 +14,23 @@ const DEPTH_OF_SHORT = { waiting: 4, refill: 1 };
 const SHORT_MS = 200;
 /** How much the last job counts in how long jobs take. */
 const WEIGHT = 0.1;
+/** One in so many is backfill's: slots, or turns where there are fewer slots than that. */
+const ONE_IN = 5;
 
 /**
  * Delivery within one process: two queues in memory and a number of slots. Backfill may use four fifths of the slots, so
- * that an edit finds one free; one fifth is backfill's before anybody else's while it has work.
+ * that an edit finds one free; one fifth is backfill's before anybody else's while it has work. With fewer than five slots
+ * a slot is more than a fifth, and the only one would be all: there every fifth turn is backfill's instead.
  */
 export class InProcessDelivery implements Delivery {
   private readonly logger = new Logger(InProcessDelivery.name);
   private readonly queues: Record<Lane, JobHint[]> = { 0: [], 1: [] };
   private readonly running: Record<Lane, number> = { 0: 0, 1: 0 };
-  private readonly share: number;
+  /** Slots that backfill has before edits; none where turns are counted. */
+  private readonly ofBackfill: number;
+  private readonly mostBackfill: number;
+  /** Turns that edits had and backfill has not made up for. */
+  private editTurns = 0;
   private handler: HintHandler | undefined;
   private onRoom: () => void = () => undefined;
   private idle: (() => void) | undefined;
@@ -32,7 +39,8 @@ export class InProcessDelivery implements Delivery {
 
   /** @param slots jobs worked on at once, at least 1. */
   constructor(private readonly slots: number) {
-    this.share = slots > 1 ? Math.max(1, Math.floor(slots / 5)) : 0;
+    this.ofBackfill = Math.floor(slots / ONE_IN);
+    this.mostBackfill = slots > 1 ? slots - Math.max(1, this.ofBackfill) : 1;
   }
 
   room(lane: Lane): number {
@@ -61,12 +69,12 @@ export class InProcessDelivery implements Delivery {
   /**
    * Whether a hint of this lane would be worked on at once.
    *
-   * @param editsWait whether edits wait elsewhere, before which backfill has just its share.
+   * @param editsWait whether edits wait elsewhere, before which backfill has just its fifth.
    */
   free(lane: Lane, editsWait = false): boolean {
-    const backfill = editsWait ? this.share : this.slots - this.share;
-    const most = lane === LANE.backfill ? backfill : this.slots;
-    return this.queues[lane].length === 0 && this.running[lane] < most && this.total() < this.slots;
+    if (this.queues[lane].length > 0 || this.total() >= this.slots) return false;
+    if (lane === LANE.interactive) return true;
+    return this.running[lane] < this.mostBackfill && (!editsWait || this.backfillIsNext());
   }
 
   /** Takes back what was not begun. */
@@ -91,6 +99,7 @@ export class InProcessDelivery implements Delivery {
     for (let lane = this.next(); lane !== undefined; lane = this.next()) {
       const hint = this.queues[lane].shift()!;
       this.running[lane] += 1;
+      this.countTurn(lane);
       void this.work(lane, hint, this.handler);
     }
   }
@@ -116,11 +125,23 @@ export class InProcessDelivery implements Delivery {
 
   private next(): Lane | undefined {
     if (this.total() >= this.slots) return undefined;
-    const [edits, backfill] = [this.queues[LANE.interactive].length, this.queues[LANE.backfill].length];
-    if (backfill > 0 && this.running[LANE.backfill] < this.share) return LANE.backfill;
-    if (edits > 0) return LANE.interactive;
-    if (backfill > 0 && this.running[LANE.backfill] < this.slots - this.share) return LANE.backfill;
-    return undefined;
+    const edits = this.queues[LANE.interactive].length > 0;
+    const backfill = this.queues[LANE.backfill].length > 0 && this.running[LANE.backfill] < this.mostBackfill;
+    if (backfill && (!edits || this.backfillIsNext())) return LANE.backfill;
+    return edits ? LANE.interactive : undefined;
+  }
+
+  /** Whether backfill goes before edits that wait. */
+  private backfillIsNext(): boolean {
+    if (this.ofBackfill > 0) return this.running[LANE.backfill] < this.ofBackfill;
+    return this.editTurns >= ONE_IN - 1;
+  }
+
+  /** A turn that backfill got late, because its hint had to be fetched first, comes the sooner the next time; just one. */
+  private countTurn(lane: Lane): void {
+    const owed = ONE_IN - 1;
+    if (lane === LANE.backfill) this.editTurns = Math.max(0, this.editTurns - owed);
+    else this.editTurns = Math.min(this.editTurns + 1, 2 * owed);
   }
 
   private total(): number {
