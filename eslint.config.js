@@ -84,6 +84,11 @@ export default tseslint.config(
           selector: "CallExpression[callee.name='forwardRef']",
           message: 'No forwardRef: fix the direction of the dependency.',
         },
+        {
+          selector:
+            "CallExpression[callee.object.property.name='logger'] > ObjectExpression > Property[key.name=/[A-Z]|^msg$/]",
+          message: 'Keys of the log are in snake_case, and its text is `message` (src/logging/README.md).',
+        },
       ],
     },
   },

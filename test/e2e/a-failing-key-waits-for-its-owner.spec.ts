@@ -2,6 +2,7 @@ import type { ScriptAction } from '#libs/llm-simulator';
 import type { Api, Body } from '../support/api.js';
 import { importCsv } from '../support/csv.js';
 import { Leads } from '../support/leads.js';
+import { logLines } from '../support/log-lines.js';
 import { addPipeline, addSettled, ai, plain } from '../support/pipelines.js';
 import { startProduct, type RunningProduct } from '../support/product.js';
 import { setStage, type Stage } from '../support/stage.js';
@@ -111,6 +112,11 @@ describe('a key that fails waits for its owner', () => {
     const told = reader.events.filter(({ type }) => type === 'provider_key.changed');
     expect(told.map(({ data }) => data)).toEqual([{ provider: 'openai', source: 'tenant', state: 'closed' }]);
     reader.close();
+    const isLogged = (state: string) =>
+      [stage.product, second]
+        .flatMap((product) => logLines(product.output()))
+        .some(({ message, owner }) => message === `provider key breaker ${state}` && owner === api.tenantId);
+    await api.until('the log says so', () => Promise.resolve(isLogged('open') && isLogged('closed')));
     expect(await stage.database.sql('SELECT FROM ai_key_breakers')).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Api, Body } from '../support/api.js';
+import { logLines } from '../support/log-lines.js';
 import { addPipeline, ai, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
 
@@ -127,6 +128,8 @@ describe('a process that ends while it queues a run', () => {
     expect(queued).toMatchObject({ queueing: false, total: RECORDS, completed: 0, stopped: false });
     expect(queued.pending + queued.processing).toBe(RECORDS);
     expect(await recordsWithJobs(stuck.run_id)).toEqual(recordIds);
+    const resumed = { message: 'a run was left half queued', run_id: stuck.run_id, tenant_id: api.tenantId };
+    expect(logLines(stage.product.output())).toContainEqual(expect.objectContaining(resumed));
   });
 
   it('keeps to what the run was asked for: filter and limit', async () => {

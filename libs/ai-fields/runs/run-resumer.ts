@@ -44,7 +44,10 @@ export class RunResumer implements OnApplicationBootstrap, BeforeApplicationShut
     try {
       while (!this.filler.isClosing && (await this.resumeOne()));
     } catch (error) {
-      this.logger.error({ err: loggableError(error), msg: 'a run could not be resumed, it is tried again' });
+      this.logger.error({
+        message: 'a run could not be resumed, it is tried again',
+        err: loggableError(error),
+      });
     }
   }
 
@@ -57,7 +60,7 @@ export class RunResumer implements OnApplicationBootstrap, BeforeApplicationShut
     ]);
     const [run] = taken;
     if (!run) return false;
-    this.logger.warn({ runId: run.id, tenantId: run.tenant_id, msg: 'a run was left half queued' });
+    this.logger.warn({ message: 'a run was left half queued', run_id: run.id, tenant_id: run.tenant_id });
     await this.filler.fill({ tenantId: run.tenant_id, id: run.id, owner });
     return true;
   }

@@ -161,7 +161,7 @@ export class KeyBreakers {
     ]);
     afterCommit(em, `key-told:${keyId(provider, owner)}`, () => {
       for (const { id } of told) this.wakeups.wake('events', id);
-      this.logger.warn({ provider, source, owner, state, code, msg: `provider key breaker ${state}` });
+      this.logger.warn({ message: `provider key breaker ${state}`, provider, source, owner, state, code });
     });
   }
 }

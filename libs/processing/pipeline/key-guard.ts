@@ -46,9 +46,10 @@ export class KeyGuard {
     } catch (failure) {
       // What was paid for must be recorded, whatever becomes of this.
       this.logger.warn({
+        message: 'key state was not noted',
+        tenant_id: tenantId,
         provider: key.provider,
         err: loggableError(failure),
-        msg: 'key state was not noted',
       });
       return undefined;
     }
