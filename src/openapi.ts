@@ -3,6 +3,7 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import { getMetadataStorage } from 'class-validator';
 import { validationMetadatasToSchemas } from 'class-validator-jsonschema';
+import { MAX_CENTS } from '#libs/common';
 
 type SchemaOptions = NonNullable<Parameters<typeof validationMetadatasToSchemas>[0]>;
 type Schemas = NonNullable<ReturnType<typeof SwaggerModule.createDocument>['components']>['schemas'];
@@ -25,6 +26,10 @@ export function serveOpenApi(app: INestApplication): void {
   const schemas = validationMetadatasToSchemas({
     classValidatorMetadataStorage: getMetadataStorage(),
     classTransformerMetadataStorage: defaultMetadataStorage,
+    additionalConverters: {
+      isInstant: { type: 'string', format: 'date-time' },
+      isCents: { type: 'number', minimum: 0, maximum: MAX_CENTS },
+    },
     refPointerPrefix: '#/components/schemas/',
   }) as Schemas;
   document.components = { ...document.components, schemas: { ...document.components?.schemas, ...schemas } };

@@ -1,14 +1,13 @@
-import { IsIn, IsISO8601, IsOptional, Matches } from 'class-validator';
+import { IsIn, IsOptional } from 'class-validator';
+import { IsInstant } from '#libs/common';
 import { USAGE_GROUPS, type UsageGroup } from './usage-groups.js';
-
-const DAY = /^\d{4}-\d{2}-\d{2}/;
 
 /** The time that a report covers. */
 export class RangeQuery {
   /** Inclusive; default: 30 days before `to`. */
-  @IsOptional() @IsISO8601({ strict: true }) @Matches(DAY) from?: string;
+  @IsOptional() @IsInstant() from?: string;
   /** Exclusive; default: the end of today. */
-  @IsOptional() @IsISO8601({ strict: true }) @Matches(DAY) to?: string;
+  @IsOptional() @IsInstant() to?: string;
 }
 
 export class UsageQuery extends RangeQuery {

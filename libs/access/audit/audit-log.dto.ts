@@ -1,24 +1,12 @@
 import { Type } from 'class-transformer';
-import {
-  IsIn,
-  IsInt,
-  IsISO8601,
-  IsOptional,
-  IsString,
-  IsUUID,
-  Matches,
-  Max,
-  MaxLength,
-  Min,
-} from 'class-validator';
-
-const DAY_FIRST = /^\d{4}-\d{2}-\d{2}/;
+import { IsIn, IsInt, IsOptional, IsString, IsUUID, Max, MaxLength, Min } from 'class-validator';
+import { IsInstant } from '#libs/common';
 
 export class AuditLogQuery {
   /** Inclusive; a day without a time is its midnight in UTC. */
-  @IsOptional() @IsISO8601({ strict: true }) @Matches(DAY_FIRST) from?: string;
+  @IsOptional() @IsInstant() from?: string;
   /** Exclusive. */
-  @IsOptional() @IsISO8601({ strict: true }) @Matches(DAY_FIRST) to?: string;
+  @IsOptional() @IsInstant() to?: string;
   /** Id or name of who did it. */
   @IsOptional() @IsString() @MaxLength(320) actor?: string;
   @IsOptional() @IsString() @MaxLength(100) action?: string;

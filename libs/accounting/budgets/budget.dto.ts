@@ -1,11 +1,6 @@
-import { IsNumber, Max, Min } from 'class-validator';
-
-/** The most a limit may be: a billion dollars. */
-export const MAX_LIMIT_CENTS = 100_000_000_000;
+import { IsCents } from '#libs/common';
 
 export class PutBudgetDto {
-  @IsNumber({ allowNaN: false, allowInfinity: false, maxDecimalPlaces: 7 })
-  @Min(0)
-  @Max(MAX_LIMIT_CENTS)
+  @IsCents()
   limit_cents: number;
 }

@@ -11,7 +11,7 @@ import {
   Min,
   ValidateIf,
 } from 'class-validator';
-import { MAX_LIMIT_CENTS } from '../budgets/budget.dto.js';
+import { IsCents } from '#libs/common';
 
 /** Present: checked; absent: left as it is. `null` is a value of its own, allowed only where said. */
 const IfGiven = (key: string): PropertyDecorator =>
@@ -43,9 +43,7 @@ export class PatchAiSettingsDto {
 
   /** Cents a month for the whole tenant; `null` takes the limit away. */
   @IfGivenNotNull('monthly_budget_cents')
-  @IsNumber({ allowNaN: false, allowInfinity: false, maxDecimalPlaces: 7 })
-  @Min(0)
-  @Max(MAX_LIMIT_CENTS)
+  @IsCents()
   monthly_budget_cents?: number | null;
 
   @IfGiven('denied_fields')

@@ -1,4 +1,4 @@
-import { InvalidInputError, type ErrorDetail, type Json } from '#libs/common';
+import { centsProblem, InvalidInputError, type ErrorDetail, type Json } from '#libs/common';
 import type { AiConfig } from './ai-config.js';
 
 type Check = (value: unknown) => string | undefined;
@@ -59,7 +59,7 @@ const CHECKS: Record<keyof AiConfig, Check> = {
   excluded_fields: texts(500),
   include_ai_fields: flag,
   cache_duration: integer(0, YEAR_SECONDS),
-  budget_limit_cents: number(0, 100_000_000_000),
+  budget_limit_cents: centsProblem,
   only_if_empty: flag,
   condition: text(10_000, 0),
   debounce_ms: integer(0, 60_000),

@@ -23,11 +23,12 @@ export class AiFieldsController {
   }
 }
 
+/** `null` counts as not given. */
 function toDraft(body: DraftFieldDto): Draft {
   return {
     pipelineId: body.pipeline_id,
     aiConfig: body.ai_config,
-    field: body.field,
-    recordId: body.record_id,
+    field: body.field ?? undefined,
+    recordId: body.record_id ?? undefined,
   };
 }

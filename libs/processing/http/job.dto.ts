@@ -3,17 +3,16 @@ import {
   ArrayMaxSize,
   IsArray,
   IsIn,
-  IsISO8601,
   IsInt,
   IsOptional,
   IsString,
   IsUUID,
-  Matches,
   Max,
   MaxLength,
   Min,
   ValidateNested,
 } from 'class-validator';
+import { IsInstant } from '#libs/common';
 
 const STATUSES = ['pending', 'processing', 'completed', 'failed', 'cancelled'];
 
@@ -27,12 +26,10 @@ export class ListJobsQuery {
   @IsOptional() @IsString() @MaxLength(100) error_code?: string;
   @IsOptional() @IsUUID() run_id?: string;
   @IsOptional()
-  @IsISO8601({ strict: true })
-  @Matches(/^\d{4}-\d{2}-\d{2}/)
+  @IsInstant()
   from?: string;
   @IsOptional()
-  @IsISO8601({ strict: true })
-  @Matches(/^\d{4}-\d{2}-\d{2}/)
+  @IsInstant()
   to?: string;
   @IsOptional() @Type(() => Number) @IsInt() @Min(1) @Max(200) limit?: number;
   @IsOptional() @IsString() @MaxLength(200) cursor?: string;

@@ -68,7 +68,9 @@ export class PipelineAdmin {
    *
    * @throws InvalidInputError with everything wrong with any field; FieldsmithError `slug_taken`, 409.
    */
-  add(principal: Principal, { name, slug, fields: dtos = [] }: NewPipelineDto): Promise<PipelineView> {
+  add(principal: Principal, { name, slug, fields: given }: NewPipelineDto): Promise<PipelineView> {
+    // `null` counts as not given, as everywhere.
+    const dtos = given ?? [];
     const fields = newFields(dtos, new Set(), inList);
     const { tenantId } = principal;
     const added = this.tenants.transaction(tenantId, async (em) => {
