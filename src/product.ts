@@ -10,6 +10,7 @@ import { FieldsmithError, Metrics } from '#libs/common';
 import { httpMetrics, validationPipe } from '#libs/fieldsmith';
 import type { Simulator } from '#libs/llm-simulator';
 import { AppModule, globalKeys } from './app.module.js';
+import { checkAddress } from './check-address.js';
 import type { Config } from './config/read-config.js';
 import { urlGuard } from './config/url-guard.js';
 import { bringUpToDate } from './database/bring-up-to-date.js';
@@ -73,6 +74,8 @@ export class Product {
   }
 
   private async startAll(): Promise<void> {
+    await checkAddress(this.config.port, this.config.host);
+    this.goOn();
     const runtime = await this.prepare();
     const app = await NestFactory.create<NestExpressApplication>(AppModule.with(runtime), {
       bodyParser: false,

@@ -3,6 +3,9 @@ import { DataSource, type MigrationInterface } from 'typeorm';
 /** Any constant will do, as long as every process of the product uses the same one. */
 const MIGRATION_LOCK = 5_118_204_771;
 
+/** How long a database may take to answer a connection. */
+export const CONNECT_SECONDS = 10;
+
 export type MigrationClass = new () => MigrationInterface;
 
 /**
@@ -17,6 +20,7 @@ export async function migrate(ownerUrl: string, migrations: MigrationClass[]): P
     url: ownerUrl,
     migrations,
     extra: { max: 2 },
+    connectTimeoutMS: CONNECT_SECONDS * 1000,
     // Silent: a failure is thrown, and told by whoever catches it.
     logger: 'debug',
   });

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { makeDataFolder } from '../support/data-folder.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { TEST_MASTER_KEY } from '../support/product.js';
@@ -45,7 +46,7 @@ describe('a start that cannot be', () => {
     }
   });
 
-  it('stops its own Postgres where the port is in use', async () => {
+  it('starts and writes nothing where the port is in use', async () => {
     const folder = makeDataFolder();
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -53,10 +54,50 @@ describe('a start that cannot be', () => {
     try {
       const said = await refusal({ DATABASE_URL: '', DATA_DIR: folder.path, PORT: String(port) });
       expect(said).toContain(`Port ${port} on 127.0.0.1 is in use`);
-      expect(folder.postgresPid()).toBeUndefined();
+      expect(readdirSync(folder.path)).toEqual([]);
     } finally {
       server.close();
       await folder.remove();
+    }
+  });
+
+  it('leaves a database as it is where the port is in use', async () => {
+    const empty = await createDatabase({ template: false });
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      const said = await refusal({ DATABASE_URL: empty.url, PORT: String(port) });
+      expect(said).toContain(`Port ${port} on 127.0.0.1 is in use`);
+      const tables = await empty.sql(
+        "SELECT FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+      );
+      expect(tables).toEqual([]);
+    } finally {
+      server.close();
+      await empty.drop();
+    }
+  });
+
+  it.each(['192.0.2.1', 'no.such.host.invalid'])('names HOST where it is no address: %s', async (host) => {
+    const said = await refusal({ HOST: host });
+    expect(said.split('\n')).toHaveLength(1);
+    expect(said).toContain(`HOST is "${host}", where this machine cannot listen`);
+  });
+
+  it('names the database that takes connections and never answers', async () => {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => sockets.add(socket.on('error', () => undefined)));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      const said = await refusal({ DATABASE_URL: `postgres://someone:pa55word@127.0.0.1:${port}/x` });
+      expect(said).toBe(
+        `The database at 127.0.0.1:${port} cannot be used (it does not answer within 10 seconds): check that it runs, and DATABASE_URL.`,
+      );
+    } finally {
+      server.close();
+      sockets.forEach((socket) => socket.destroy());
     }
   });
 
