@@ -10,4 +10,4 @@ export { DEFAULT_DENIED_FIELDS, isDenied } from './deny-list.js';
 export { formatValue } from './format/format-value.js';
 export { PROMPT_LIMITS } from './limits.js';
 export type { Marks } from './program/blocks.js';
-export { type PromptScope } from './prompt-scope.js';
+export { didYouMean, type PromptScope } from './prompt-scope.js';

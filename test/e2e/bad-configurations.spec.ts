@@ -1,5 +1,5 @@
 import type { Answer, Api } from '../support/api.js';
-import { addPipeline, ai, configure, plain } from '../support/pipelines.js';
+import { addPipeline, addRecord, addSettled, ai, configure, generate, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
 
 describe('a configuration that cannot be', () => {
@@ -109,6 +109,12 @@ describe('a configuration that cannot be', () => {
       message: /^1:/,
     },
     {
+      what: 'an unknown field to be excluded',
+      config: { prompt: 'All {*}', excluded_fields: ['name', 'salry'] },
+      path: 'ai_config.excluded_fields.1',
+      message: /"salry", which is no field.*Did you mean "salary"/,
+    },
+    {
       what: 'thousands of tags',
       config: { prompt: '{name}'.repeat(2_001) },
       path: 'ai_config.prompt',
@@ -165,6 +171,47 @@ describe('a configuration that cannot be', () => {
       path: 'ai_config.trigger_fields',
       message: expect.stringContaining('"nobody"'),
     });
+  });
+
+  it('is none where a field that is excluded anyway is named, or one is deleted later', async () => {
+    const own = await addPipeline(api, [
+      plain('name'),
+      plain('notes'),
+      plain('salary', { sensitive: true }),
+      ai('all', { prompt: 'All {*}', excluded_fields: ['salary', 'notes'], auto_regenerate: false }),
+    ]);
+    await api.ok('DELETE', `/pipelines/${own}/fields/notes`);
+    const { id } = await addRecord(api, own, { name: 'Ada' });
+    expect(await generate(api, id, 'all')).toMatchObject({ status: 'completed' });
+    await api.patch(`/pipelines/${own}/fields/name`, { name: 'Full name' });
+    stage.simulator.clearRequests();
+  });
+
+  it('is a chain whose end would never be generated', async () => {
+    const links = Array.from({ length: 34 }, (_, n) =>
+      ai(`f${n}`, { prompt: n === 0 ? 'F {name}' : `F {f${n - 1}}`, debounce_ms: 0 }),
+    );
+    const { body } = await refused(() =>
+      api.call('POST', '/pipelines', { name: 'Long', fields: [plain('name'), ...links] }),
+    );
+    const message = expect.stringMatching(/a chain of 34 AI fields.*at most 33/);
+    expect(body.errors).toEqual([{ path: 'fields.34.ai_config.prompt', message }]);
+
+    const own = await addPipeline(api, [plain('name'), ...links.slice(0, 33)]);
+    const { ai: values } = await addSettled(api, own, { name: 'Ada' });
+    expect(values.f32.state).toBe('ready');
+    const ai_config = { model: 'gpt-4o-mini', prompt: 'First of {name}' };
+    const first = await api.post(`/pipelines/${own}/fields`, {
+      ...plain('first'),
+      field_type: 'ai_generated',
+      ai_config,
+    });
+    expect(first.slug).toBe('first');
+    const { body: longer } = await refused(() =>
+      api.call('PATCH', `/pipelines/${own}/fields/f0`, { ai_config: { ...ai_config, prompt: 'F {first}' } }),
+    );
+    expect(longer.errors).toEqual([{ path: 'ai_config.prompt', message }]);
+    stage.simulator.clearRequests();
   });
 
   it('a model without a price is not called where a budget applies, and the job says what to do', async () => {

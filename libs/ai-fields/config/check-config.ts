@@ -8,6 +8,7 @@ import { ParserRegistry } from '#libs/processing';
 import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import type { AiConfig } from './ai-config.js';
 import { toolNameErrors, toolTermErrors, type ToolTerms } from './check-tools.js';
+import { unknownExclusions } from './compile-field.js';
 import { compilePipeline, type CompiledPipeline, type StoredConfig } from './compile-pipeline.js';
 import { CompiledConfigs } from './compiled-configs.js';
 import { toolsOf } from './field-tools.js';
@@ -49,6 +50,7 @@ export class ConfigChecker {
     const errors = [
       ...this.checkOutput(config),
       ...toolNameErrors(config),
+      ...unknownExclusions(pipeline, config),
       ...(await this.checkModel(em, tenantId, config, settings)),
     ];
     const compiled = compileStrictly(pipeline, configs, settings, slug, errors);

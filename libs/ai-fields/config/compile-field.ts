@@ -3,6 +3,7 @@ import type { HostField, HostPipeline } from '#libs/host';
 import {
   compileCondition,
   compilePrompt,
+  didYouMean,
   isDenied,
   type CompiledCondition,
   type CompiledPrompt,
@@ -111,12 +112,30 @@ function exclusionsOf({ pipeline, config, settings, tainted }: FieldSource): Map
 }
 
 function unknownFields(pipeline: HostPipeline, config: AiConfig): ErrorDetail[] {
+  return unknownNames(pipeline, config.trigger_fields).map(({ message }) => ({
+    path: 'ai_config.trigger_fields',
+    message,
+  }));
+}
+
+/**
+ * Names in `excluded_fields` that are no field. Looked for only when a configuration is saved: a field that is deleted
+ * later takes nothing from one that hides it.
+ */
+export function unknownExclusions(pipeline: HostPipeline, config: AiConfig): ErrorDetail[] {
+  return unknownNames(pipeline, config.excluded_fields).map(({ n, message }) => ({
+    path: `ai_config.excluded_fields.${n}`,
+    message,
+  }));
+}
+
+function unknownNames(pipeline: HostPipeline, names: string[] = []): { n: number; message: string }[] {
   const slugs = new Set(pipeline.fields.map((field) => field.slug));
-  return (config.trigger_fields ?? [])
-    .filter((slug) => !slugs.has(slug))
-    .map((slug) => ({
-      path: 'ai_config.trigger_fields',
-      message: `names ${JSON.stringify(slug)}, which is no field of this pipeline: take it out or correct it`,
+  return [...names.entries()]
+    .filter(([, name]) => !slugs.has(name))
+    .map(([n, name]) => ({
+      n,
+      message: `names ${JSON.stringify(name)}, which is no field of this pipeline: take it out or correct it.${didYouMean(name, slugs)}`,
     }));
 }
 

@@ -1,6 +1,8 @@
 import { InvalidInputError, type ErrorDetail } from '#libs/common';
 import type { HostPipeline } from '#libs/host';
+import { MAX_DEPTH } from '#libs/processing';
 import {
+  chainLength,
   downstreamOf,
   findCycle,
   topologicalOrder,
@@ -35,7 +37,8 @@ export type CompileMode = { strict: string } | 'lenient';
  * of AI fields: a prompt that names such a one is refused, and `{*}` leaves it out.
  *
  * @param mode `{strict: slug}` throws what is wrong with that field; the others' faults are kept apart.
- * @throws InvalidInputError with every error of the strict field, `dependency_cycle` with the cycle among them.
+ * @throws InvalidInputError with every error of the strict field, `dependency_cycle` with the cycle among them, or with
+ * the chain it would make too long.
  */
 export function compilePipeline(
   pipeline: HostPipeline,
@@ -85,7 +88,10 @@ export function compilePipeline(
     fields.set(slug, compiled);
     sources.set(slug, sourcesOf(compiled, sources));
   }
-  if (mode !== 'lenient') throwFaults(mode.strict, broken);
+  if (mode !== 'lenient') {
+    throwFaults(mode.strict, broken);
+    refuseLongChain(mode.strict, fields);
+  }
   const upstream = new Map([...fields.keys()].map((slug) => [slug, upstreamOf(graph, slug)]));
   return { pipeline, fields, graph, broken, upstream };
 }
@@ -126,6 +132,32 @@ function throwFaults(slug: string, broken: ReadonlyMap<string, InvalidInputError
     message: `the AI field "${brokenSlug}" would no longer work: ${message}`,
   }));
   throw new InvalidInputError(errors, 'invalid_ai_config');
+}
+
+/** @throws InvalidInputError where a value would make the next one due so often that the last ones are never reached. */
+function refuseLongChain(slug: string, fields: ReadonlyMap<string, CompiledField>): void {
+  const own = fields.get(slug);
+  const length = own ? chainLength(dueGraph(fields), slug) : 0;
+  // The first is caused by a person, each further one by the one before.
+  const most = MAX_DEPTH + 1;
+  if (!own || length <= most) return;
+  const path = own.config.trigger_fields ? 'ai_config.trigger_fields' : 'ai_config.prompt';
+  const message = `makes a chain of ${length} AI fields, each generated after the one before: at most ${most} are. Read a field nearer to its beginning, or set auto_regenerate to false.`;
+  throw new InvalidInputError([{ path, message }], 'invalid_ai_config');
+}
+
+/** Which AI fields make each AI field due. */
+function dueGraph(fields: ReadonlyMap<string, CompiledField>): DependencyGraph {
+  return new Map(
+    [...fields].map(([slug, { config, triggers }]) => [
+      slug,
+      new Set(
+        config.auto_regenerate === false
+          ? []
+          : [...triggers].filter((other) => other !== slug && fields.has(other)),
+      ),
+    ]),
+  );
 }
 
 function cycleError(cycle: string[]): InvalidInputError {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { downstreamOf, findCycle, topologicalOrder, upstreamOf } from './dependency-graph.js';
+import { chainLength, downstreamOf, findCycle, topologicalOrder, upstreamOf } from './dependency-graph.js';
 
 const graphOf = (edges: Record<string, string[]>) =>
   new Map(Object.entries(edges).map(([from, to]) => [from, new Set(to)]));
@@ -49,5 +49,11 @@ describe('dependency graph', () => {
         }
       }),
     );
+  });
+
+  it('counts the longest chain that a field is in, on both of its sides', () => {
+    const graph = graphOf({ a: [], b: ['a'], c: ['a', 'b'], d: ['c'], x: ['a'], alone: [] });
+    const lengths = [...graph.keys()].map((field) => chainLength(graph, field));
+    expect(lengths).toEqual([4, 4, 4, 4, 2, 1]);
   });
 });

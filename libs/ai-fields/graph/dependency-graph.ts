@@ -59,3 +59,23 @@ export function upstreamOf(graph: DependencyGraph, field: string): Set<string> {
 export function downstreamOf(graph: DependencyGraph, field: string): string[] {
   return [...graph.keys()].filter((other) => other !== field && upstreamOf(graph, other).has(field));
 }
+
+/** The most fields, each depending on the one before, that stand in a row with this field among them. No cycle. */
+export function chainLength(graph: DependencyGraph, field: string): number {
+  return longestFrom(graph, field) + longestFrom(reversed(graph), field) - 1;
+}
+
+function longestFrom(graph: DependencyGraph, field: string): number {
+  const known = new Map<string, number>();
+  for (const node of topologicalOrder(graph)) {
+    const before = [...(graph.get(node) ?? [])].map((next) => known.get(next) ?? 0);
+    known.set(node, 1 + Math.max(0, ...before));
+  }
+  return known.get(field) ?? 0;
+}
+
+function reversed(graph: DependencyGraph): DependencyGraph {
+  const after = new Map([...graph.keys()].map((node) => [node, new Set<string>()]));
+  for (const [node, before] of graph) for (const next of before) after.get(next)?.add(node);
+  return after;
+}
