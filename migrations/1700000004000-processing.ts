@@ -144,6 +144,29 @@ const TABLES = `
 const PURGE_LOCK = '7463824, hashtext(p_tenant)';
 
 /**
+ * What a pending job `j` has to do once it stands for another one of its subject too. A run that wants what an edit
+ * wants already leaves it the edit's: it may stop only what is backfill's alone.
+ */
+function wantedByBoth(other: string, later: string, earlier: string): string {
+  const cause = (column: string): string =>
+    `${column} = CASE ${later}.origin WHEN 'backfill' THEN ${earlier}.${column} ELSE ${later}.${column} END`;
+  return `handed_until = CASE WHEN ${other}.lane < j.lane THEN NULL ELSE j.handed_until END,
+          lane = least(j.lane, ${other}.lane),
+          priority = least(j.priority, ${other}.priority),
+          force = j.force OR ${other}.force,
+          run_id = coalesce(j.run_id, ${other}.run_id),
+          ${['origin', 'caused_by', 'depth', 'principal_id'].map(cause).join(`,
+          `)}`;
+}
+
+/** Tells of jobs that a statement has put, or put anew, in the queue. */
+const TOLD_PENDING = (tenant: string): string => `told AS (
+        INSERT INTO ai_events (tenant_id, type, payload)
+        SELECT ${tenant}, 'ai_job.changed', jsonb_build_object('job_id', q.id, 'pipeline_id', q.pipeline_id,
+          'record_id', q.record_id, 'field', q.field, 'status', 'pending') FROM queued q
+      )`;
+
+/**
  * Inserts jobs, or folds them into the pending job of the same subject, in the caller's transaction. A system function:
  * the host's transaction may run as any role and with any tenant set. Folding is a real write, so that a worker that
  * claims the row and this edit order themselves on it.
@@ -181,50 +204,32 @@ const ENQUEUE = `
           wait_reason = CASE
             WHEN j.wait_reason IN ('rate_limit', 'budget', 'upstream', 'busy', 'key_busy', 'breaker') THEN j.wait_reason
             ELSE excluded.wait_reason END,
-          handed_until = CASE WHEN excluded.lane < j.lane THEN NULL ELSE j.handed_until END,
           retry_count = 0,
           upstream = excluded.upstream,
-          lane = least(j.lane, excluded.lane),
-          priority = least(j.priority, excluded.priority),
-          force = j.force OR excluded.force,
-          run_id = coalesce(j.run_id, excluded.run_id),
-          -- A run that wants what an edit wants already leaves it the edit's: it may stop only what is backfill's alone.
-          origin = CASE excluded.origin WHEN 'backfill' THEN j.origin ELSE excluded.origin END,
-          caused_by = CASE excluded.origin WHEN 'backfill' THEN j.caused_by ELSE excluded.caused_by END,
-          depth = CASE excluded.origin WHEN 'backfill' THEN j.depth ELSE excluded.depth END,
-          principal_id = CASE excluded.origin WHEN 'backfill' THEN j.principal_id ELSE excluded.principal_id END
+          ${wantedByBoth('excluded', 'excluded', 'j')}
         RETURNING j.id, j.pipeline_id, j.record_id, j.field
-      ), told AS (
-        INSERT INTO ai_events (tenant_id, type, payload)
-        SELECT p_tenant, 'ai_job.changed', jsonb_build_object('job_id', q.id, 'pipeline_id', q.pipeline_id,
-          'record_id', q.record_id, 'field', q.field, 'status', 'pending') FROM queued q
-      ) SELECT q.id INTO id FROM queued q;
+      ), ${TOLD_PENDING('p_tenant')} SELECT q.id INTO id FROM queued q;
       subject := v_subject;
       RETURN NEXT;
     END LOOP;
   END $$;`;
 
 /**
- * What was made from a field goes, and what is being made from it is not kept. Three things see to it, none of which makes
- * anybody wait for a purge that takes long:
- * - no attempt begins while the tenant has a purge under way, as it might read what the purge is about to take away;
- * - a purge locks the jobs in flight, and an attempt its job before it looks here: whichever comes second sees the other;
- * - the row tells the transaction: an attempt that had not seen it when it began may hold what it purged. A moment would
- *   not do, for a transaction is seen only from its end on.
+ * Leaves what a job was to do to the pending job of its subject, as an enqueued one is folded into it. Null where there is
+ * none (any more): it is locked, so that whoever stops it meanwhile comes first or finds what it stands for.
  */
-const PURGE = `
-  CREATE FUNCTION ai_begin_purge(p_tenant text, p_pipeline text, p_field text) RETURNS void LANGUAGE plpgsql AS $$
+const HAND_ON = `
+  CREATE FUNCTION ai_hand_on_job(p_job ai_jobs) RETURNS uuid LANGUAGE plpgsql AS $$
+  DECLARE v_heir uuid;
   BEGIN
-    PERFORM pg_advisory_xact_lock(${PURGE_LOCK});
-    INSERT INTO ai_purged_fields VALUES (p_tenant, p_pipeline, p_field, pg_current_xact_id(), clock_timestamp())
-    ON CONFLICT (tenant_id, pipeline_id, field) DO UPDATE SET xid = excluded.xid, purged_at = excluded.purged_at;
+    WITH queued AS (
+        UPDATE ai_jobs j SET
+          ${wantedByBoth('p_job', 'j', 'p_job')}
+         WHERE j.tenant_id = p_job.tenant_id AND j.subject = p_job.subject AND j.status = 'pending' AND j.completed_at IS NULL
+        RETURNING j.id, j.pipeline_id, j.record_id, j.field
+      ), ${TOLD_PENDING('p_job.tenant_id')} SELECT q.id INTO v_heir FROM queued q;
+    RETURN v_heir;
   END $$;`;
-
-/** Whether any of the sources was purged since the snapshot; xids ahead of this server are of one that was restored here. */
-const PURGED = (pipeline: string, sources: string, snapshot: string): string => `EXISTS (
-      SELECT FROM ai_purged_fields f WHERE f.tenant_id = p_tenant AND f.pipeline_id = ${pipeline} AND ${sources} ? f.field
-         AND f.xid < pg_snapshot_xmax(pg_current_snapshot())
-         AND pg_visible_in_snapshot(f.xid, (${snapshot})::pg_snapshot) IS NOT TRUE)`;
 
 /**
  * Takes a job for one worker: the one place where it becomes \`processing\`. A hint that is early, late or double finds
@@ -373,8 +378,8 @@ const FINISH = `
         ${RAISE_WITHDRAWN};
       ELSIF v_status = 'pending' AND j.cancel_requested THEN
         v_status := 'cancelled'; v_code := 'cancelled'; v_message := 'Stopped on request.';
-      ELSIF v_status = 'pending' AND j.subject IS NOT NULL AND EXISTS (
-          SELECT FROM ai_jobs o WHERE o.tenant_id = p_tenant AND o.subject = j.subject AND o.status = 'pending') THEN
+      ELSIF v_status = 'pending' AND ai_hand_on_job(j) IS NOT NULL THEN
+        woke := true;
         v_status := 'cancelled'; v_code := 'superseded'; v_message := 'A newer job for the same value took over.';
       END IF;
       v_looked := true;
@@ -532,6 +537,11 @@ const SWEEP = `
       IF j.cancel_requested THEN
         v_status := 'cancelled'; v_code := 'cancelled'; v_message := 'Stopped on request.';
       ELSIF EXISTS (SELECT FROM ai_jobs o WHERE o.tenant_id = j.tenant_id AND o.subject = j.subject AND o.status = 'pending') THEN
+        -- Whoever has it locked may wait for one that this sweep has locked: then the next sweep sees to it.
+        PERFORM 1 FROM ai_jobs o WHERE o.tenant_id = j.tenant_id AND o.subject = j.subject AND o.status = 'pending'
+            FOR UPDATE SKIP LOCKED;
+        CONTINUE WHEN NOT FOUND;
+        PERFORM ai_hand_on_job(j);
         v_status := 'cancelled'; v_code := 'superseded'; v_message := 'A newer job for the same value took over.';
       ELSIF j.retry_count > j.max_retries THEN
         -- One claim above the retries stores the fallback; whoever dies even there leaves it.
@@ -598,7 +608,7 @@ export class Processing1700000004000 implements MigrationInterface {
     await db.query(systemAccess('ai_result_cache', 'SELECT, DELETE'));
     await db.query(systemAccess('ai_executions', 'SELECT, UPDATE'));
     await db.query(systemAccess('ai_settings', 'SELECT'));
-    for (const sql of [ENQUEUE, PURGE, CLAIM, FINISH, DISPATCH, SWEEP, CLEAR]) await db.query(sql);
+    for (const sql of [ENQUEUE, HAND_ON, CLAIM, FINISH, DISPATCH, SWEEP, CLEAR]) await db.query(sql);
     await db.query(systemFunction('ai_enqueue_jobs(text, jsonb)'));
     await db.query(systemFunction('ai_dispatch_jobs(int, int, int, int, text, text, int)'));
     await db.query(systemFunction('ai_next_due()'));
@@ -608,7 +618,7 @@ export class Processing1700000004000 implements MigrationInterface {
 
   async down(db: QueryRunner): Promise<void> {
     await db.query(`
-      DROP FUNCTION ai_enqueue_jobs(text, jsonb), ai_claim_job(text, uuid, text, int), ai_next_due(), ai_sweep_jobs(int, int), ai_clear_old_work(int),
+      DROP FUNCTION ai_enqueue_jobs(text, jsonb), ai_hand_on_job(ai_jobs), ai_claim_job(text, uuid, text, int), ai_next_due(), ai_sweep_jobs(int, int), ai_clear_old_work(int),
         ai_finish_job(text, uuid, int, jsonb, jsonb, jsonb), ai_record_calls(text, jsonb, jsonb, text), ai_dispatch_jobs(int, int, int, int, text, text, int);
       DROP FUNCTION ai_begin_purge(text, text, text);
       DROP TABLE ai_jobs, ai_executions, ai_result_cache, ai_runs, ai_purged_fields;

@@ -8,6 +8,8 @@ export interface TestJob {
   lane?: 0 | 1;
   priority?: 0 | 1 | 2;
   debounceMs?: number;
+  origin?: 'user' | 'backfill';
+  force?: boolean;
 }
 
 /** Calls `ai_enqueue_jobs` in whatever transaction is open. @returns the ids, in order. */
@@ -16,7 +18,7 @@ export async function enqueue(
   tenantId: string,
   jobs: readonly TestJob[],
 ): Promise<string[]> {
-  const rows = jobs.map(({ subject, lane = 0, priority = 1, debounceMs = 0 }) => ({
+  const rows = jobs.map(({ subject, lane = 0, priority = 1, debounceMs = 0, origin = 'user', force }) => ({
     id: randomUUID(),
     job_type: 'test',
     record_id: subject,
@@ -25,7 +27,8 @@ export async function enqueue(
     priority,
     debounce_ms: debounceMs,
     max_retries: 3,
-    origin: 'user',
+    origin,
+    force,
     principal_id: 'ann',
   }));
   const values = [tenantId, JSON.stringify(rows)];
@@ -55,6 +58,13 @@ export async function complete(client: pg.Client, tenantId: string, { id, attemp
   await asTenant(client, tenantId, () =>
     row(client, `SELECT ai_finish_job($1, $2, $3, $4, '[]', '[]')`, [tenantId, id, attempt, end]),
   );
+}
+
+/** Calls `ai_finish_job` for a job that is to be tried again, in whatever transaction is open. @returns its status. */
+export async function giveBack(client: pg.Client, tenantId: string, { id, attempt }: Claim): Promise<string> {
+  const end = JSON.stringify({ status: 'pending', wait_reason: 'retry', retry: true, delay_ms: 60_000 });
+  const sql = `SELECT status FROM ai_finish_job($1, $2, $3, $4, '[]', '[]')`;
+  return (await row<{ status: string }>(client, sql, [tenantId, id, attempt, end])).status;
 }
 
 /** A job that was handed to delivery. */

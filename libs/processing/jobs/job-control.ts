@@ -3,11 +3,6 @@ import type { EntityManager } from 'typeorm';
 import { FieldsmithError, isId, NotFoundError } from '#libs/common';
 import { JobStore } from './job-store.js';
 
-interface RetryRow {
-  status: string;
-  subject: string | null;
-}
-
 /** Rows are locked in the order of their ids; whoever waited for a job that ends here is woken, and everyone is told. */
 const CANCEL = `
   WITH open AS MATERIALIZED (
@@ -31,39 +26,36 @@ const CANCEL = `
      AND w.record_id IN (SELECT record_id FROM stopped WHERE status = 'cancelled')
      AND w.id NOT IN (SELECT id FROM stopped)`;
 
+/** What somebody wants once more is nobody's to stop but theirs, whatever the pending job was made for. */
+const HAND_ON = `
+  SELECT ai_hand_on_job(jsonb_populate_record(j, '{"origin": "retry"}')) AS id
+    FROM ai_jobs j WHERE j.tenant_id = $1 AND j.id = $2`;
+
 /** What people do to jobs: try again, stop, hand out at once. */
 @Injectable()
 export class JobControl {
   constructor(private readonly store: JobStore) {}
 
   /**
-   * Makes a failed or cancelled job pending again; where its subject has a pending job already, that one is returned.
+   * Makes a failed or cancelled job pending again; where its subject has a pending job already, that one stands for it from
+   * now on.
    *
    * @returns the id of the job that will run.
    * @throws FieldsmithError `job_not_retryable` (409) for a job that did not end badly; NotFoundError.
    */
   async retry(em: EntityManager, tenantId: string, id: string): Promise<string> {
-    const job = await this.lock(em, tenantId, id);
-    if (job.status !== 'failed' && job.status !== 'cancelled') {
+    const status = await this.lock(em, tenantId, id);
+    if (status !== 'failed' && status !== 'cancelled') {
       throw new FieldsmithError(
         'job_not_retryable',
-        `The job is ${job.status}; only failed and cancelled jobs are retried.`,
-        {
-          status: 409,
-        },
+        `The job is ${status}; only failed and cancelled jobs are retried.`,
+        { status: 409 },
       );
     }
-    const pending = job.subject === null ? undefined : await this.pendingOf(em, tenantId, job.subject);
-    if (pending) return pending;
-    await em.query(
-      `UPDATE ai_jobs SET status = 'pending', outcome = NULL, error_code = NULL, error_message = NULL, wait_reason = NULL,
-         wait_key = NULL, run_after = clock_timestamp(), retry_count = 0, cancel_requested = false, handed_until = NULL, completed_at = NULL,
-         origin = 'retry'
-       WHERE tenant_id = $1 AND id = $2`,
-      [tenantId, id],
-    );
+    const pending = await this.handOn(em, tenantId, id);
+    if (pending === undefined) await this.requeue(em, tenantId, id);
     this.store.announce(em, tenantId);
-    return id;
+    return pending ?? id;
   }
 
   /**
@@ -96,23 +88,33 @@ export class JobControl {
     return queued;
   }
 
-  private async pendingOf(em: EntityManager, tenantId: string, subject: string): Promise<string | undefined> {
-    const [row] = await em.query<{ id: string }[]>(
-      `SELECT id FROM ai_jobs WHERE tenant_id = $1 AND subject = $2 AND status = 'pending'`,
-      [tenantId, subject],
+  /** Makes a job that has ended pending. */
+  private async requeue(em: EntityManager, tenantId: string, id: string): Promise<void> {
+    await em.query(
+      `UPDATE ai_jobs SET status = 'pending', outcome = NULL, error_code = NULL, error_message = NULL, wait_reason = NULL,
+         wait_key = NULL, run_after = clock_timestamp(), retry_count = 0, cancel_requested = false, handed_until = NULL, completed_at = NULL,
+         origin = 'retry'
+       WHERE tenant_id = $1 AND id = $2`,
+      [tenantId, id],
     );
-    return row?.id;
   }
 
-  private async lock(em: EntityManager, tenantId: string, id: string): Promise<RetryRow> {
+  /** @returns the pending job of the same subject that stands for it; undefined where there is none. */
+  private async handOn(em: EntityManager, tenantId: string, id: string): Promise<string | undefined> {
+    const [row] = await em.query<{ id: string | null }[]>(HAND_ON, [tenantId, id]);
+    return row?.id ?? undefined;
+  }
+
+  /** @returns the status of the job. */
+  private async lock(em: EntityManager, tenantId: string, id: string): Promise<string> {
     const rows = isId(id)
-      ? await em.query<RetryRow[]>(
-          'SELECT status, subject FROM ai_jobs WHERE tenant_id = $1 AND id = $2 FOR UPDATE',
+      ? await em.query<{ status: string }[]>(
+          'SELECT status FROM ai_jobs WHERE tenant_id = $1 AND id = $2 FOR UPDATE',
           [tenantId, id],
         )
       : [];
     const [row] = rows;
     if (!row) throw new NotFoundError('job', id);
-    return row;
+    return row.status;
   }
 }
