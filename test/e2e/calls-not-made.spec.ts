@@ -45,6 +45,29 @@ describe('calls that are not made', () => {
     expect((await api.get(`/records/${id}`)).data.summary).toBe('About Bob');
   });
 
+  it('takes a fallback for empty: edits, generating by hand and runs try again', async () => {
+    const refused = { match: { prompt_includes: 'Ada' }, action: { type: 'error', status: 400 } } as const;
+    stage.simulator.script([refused, ...answering({ 'Summarise Bob': 'About Bob' })]);
+    const pipelineId = await pipelineWith({ only_if_empty: true, fallback_value: 'n/a', cache_duration: 0 });
+    const { id } = await addSettled(api, pipelineId, { name: 'Ada' });
+    expect(await generate(api, id, 'summary')).toMatchObject({ outcome: 'fallback' });
+    const found = async (scope: string): Promise<number> =>
+      (await api.post(`/pipelines/${pipelineId}/ai/summary/generate`, { scope, dry_run: true })).records;
+    expect(await found('empty')).toBe(1);
+
+    const edited = await edit(api, id, { name: 'Bob' });
+    expect(edited.data.summary).toBe('About Bob');
+    expect(await found('empty')).toBe(0);
+    expect(await generate(api, id, 'summary')).toMatchObject({
+      outcome: 'unchanged',
+      error_code: 'not_empty',
+    });
+
+    const { id: own } = await addSettled(api, pipelineId, { name: 'Ada' });
+    await api.patch(`/records/${own}`, { data: { summary: 'My own words' } });
+    expect(await found('empty')).toBe(0);
+  });
+
   it('makes no call while the condition is false', async () => {
     const pipelineId = await pipelineWith({ condition: '{active}' });
     const created = await addSettled(api, pipelineId, { name: 'Ada', active: false });

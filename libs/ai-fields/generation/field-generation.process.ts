@@ -25,7 +25,7 @@ import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledField } from '../config/compile-field.js';
 import { findDue } from '../graph/find-due.js';
 import { inputsHash, sourcesRead, taintedReads } from '../values/inputs.js';
-import { readValues, sourcesOfValue, type ValueRow } from '../values/value-row.js';
+import { isFallback, readValues, sourcesOfValue, type ValueRow } from '../values/value-row.js';
 import { ValueSight } from '../visibility/value-sight.js';
 import { GenerationQueue, tooDeep } from './enqueue-due.js';
 import type { CollectedField } from './collected-field.js';
@@ -176,7 +176,7 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
     if (row?.overridden && field.config.on_manual_edit !== 'overwrite') {
       throw new JobSkipped('overridden', 'A person wrote this value: reset it to have it generated.');
     }
-    if (field.config.only_if_empty && !job.force && !isEmpty(record.values[field.field.slug])) {
+    if (field.config.only_if_empty && !job.force && !hasNoValue(record.values[field.field.slug], row)) {
       throw new JobSkipped('not_empty', 'The field has a value, and is generated only if it is empty.');
     }
     const sourcesByField = new Map(rows.map((value) => [value.field, sourcesOfValue(value)]));
@@ -277,6 +277,11 @@ function namesWanted({ prompt, system, condition }: CompiledField): boolean {
   return [prompt, system, condition].some(
     (text) => text?.variables.includes('tenant_name') || text?.variables.includes('current_user'),
   );
+}
+
+/** A fallback stands for the lack of a value, and must not keep one from being made. */
+function hasNoValue(value: Json | undefined, row: ValueRow | undefined): boolean {
+  return isEmpty(value) || (row !== undefined && isFallback(row));
 }
 
 function isEmpty(value: Json | undefined): boolean {

@@ -12,6 +12,8 @@ import {
 import { TenantSettingsStore, TenantTransactions } from '#libs/tenants';
 import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledPipeline } from '../config/compile-pipeline.js';
+import type { AiValueState } from '../values/derive-state.js';
+import { recordsWithFallback } from '../values/value-row.js';
 import { AiValueViews } from '../values/value-views.js';
 import { ValueSight } from '../visibility/value-sight.js';
 import { SCOPE_STATES, type RunRequest } from './run-request.js';
@@ -23,6 +25,10 @@ export interface RunPage {
   /** Where the next page starts; undefined after the last. */
   next: string | undefined;
 }
+
+/** States of a value that nothing is due for and that no person wrote. */
+const SETTLED: readonly AiValueState[] = ['ready', 'stale'];
+const NONE: ReadonlySet<string> = new Set();
 
 /** Records looked at, and jobs made, in one transaction. */
 const PAGE = 500;
@@ -117,6 +123,11 @@ export class RunRecords {
     const states = SCOPE_STATES[scope];
     if (!states || records.length === 0) return records;
     const views = await this.views.describeCompiled(em, tenantId, compiled, records);
-    return records.filter((record) => states.includes(views.get(record.id)?.[field]?.state ?? 'empty'));
+    const ids = records.map(({ id }) => id);
+    const unmade = scope === 'empty' ? await recordsWithFallback(em, tenantId, field, ids) : NONE;
+    return records.filter(({ id }) => {
+      const state = views.get(id)?.[field]?.state ?? 'empty';
+      return states.includes(state) || (unmade.has(id) && SETTLED.includes(state));
+    });
   }
 }

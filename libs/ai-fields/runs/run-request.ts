@@ -17,7 +17,7 @@ export interface RunRequest {
   priority?: Priority;
 }
 
-/** The states that a scope takes; undefined for any. */
+/** The states that a scope takes; undefined for any. A fallback is `empty` as well, whatever its state. */
 export const SCOPE_STATES: Record<RunScope, readonly AiValueState[] | undefined> = {
   all: undefined,
   empty: ['empty'],

@@ -15,6 +15,7 @@ export interface ValueRow {
   config_hash: string | null;
   model: string | null;
   cost_nano: string | null;
+  outcome: string | null;
   sources: string[];
   /** Whether a person's value stands in its place. */
   overridden: boolean;
@@ -26,8 +27,8 @@ export interface ValueRow {
 
 /** The columns of a {@link ValueRow}, from `ai_values v`. */
 export const VALUE_COLUMNS = `v.record_id, v.field, v.revision, v.generated, v.generated_at, v.execution_id, v.fingerprint,
-  v.inputs_hash, v.prompt_hash, v.config_hash, v.model, v.cost_nano, v.sources, v.override IS NOT NULL AS overridden, v.override,
-  v.override_sources, v.feedback, v.feedback_comment`;
+  v.inputs_hash, v.prompt_hash, v.config_hash, v.model, v.cost_nano, v.outcome, v.sources, v.override IS NOT NULL AS overridden,
+  v.override, v.override_sources, v.feedback, v.feedback_comment`;
 
 /** What is shown of a value, as JSON tells it: what its state is derived from, and how it was made. */
 export interface ShownValueRow extends Pick<
@@ -67,4 +68,24 @@ export async function readValues(
 /** What a value was made from: a person's own words from nothing, a restored one from what it was made from then. */
 export function sourcesOfValue(row: Pick<ValueRow, 'overridden' | 'override_sources' | 'sources'>): string[] {
   return row.overridden ? (row.override_sources ?? []) : row.sources;
+}
+
+/** Whether the field's fallback stands there: nothing was generated, and no person wrote anything. */
+export function isFallback({ outcome, overridden }: Pick<ValueRow, 'outcome' | 'overridden'>): boolean {
+  return outcome === 'fallback' && !overridden;
+}
+
+/** Those of the records for which the same is true of one field. */
+export async function recordsWithFallback(
+  em: EntityManager,
+  tenantId: string,
+  field: string,
+  recordIds: readonly string[],
+): Promise<Set<string>> {
+  const rows = await em.query<{ record_id: string }[]>(
+    `SELECT record_id FROM ai_values
+      WHERE tenant_id = $1 AND field = $2 AND record_id = ANY ($3) AND outcome = 'fallback' AND override IS NULL`,
+    [tenantId, field, recordIds],
+  );
+  return new Set(rows.map((row) => row.record_id));
 }
