@@ -146,11 +146,19 @@ export class RecordChangeListener {
       `SELECT current_setting('${TENANT_SETTING}', true) AS tenant`,
     );
     if (before?.tenant === tenantId) return work();
-    await em.query(`SELECT set_config('${TENANT_SETTING}', $1, true)`, [tenantId]);
-    const result = await work();
-    await em.query(`SELECT set_config('${TENANT_SETTING}', $1, true)`, [before?.tenant ?? '']);
+    await setTenant(em, tenantId);
+    const result = await work().catch(async (error: unknown) => {
+      // Fails itself in a transaction that is aborted, where rolling back restores the tenant: the first error is what counts.
+      await setTenant(em, before?.tenant ?? '').catch(() => undefined);
+      throw error;
+    });
+    await setTenant(em, before?.tenant ?? '');
     return result;
   }
+}
+
+async function setTenant(em: EntityManager, tenantId: string): Promise<void> {
+  await em.query(`SELECT set_config('${TENANT_SETTING}', $1, true)`, [tenantId]);
 }
 
 function causeOf(change: RecordChange, principal: Principal) {

@@ -78,6 +78,41 @@ describe("the listener inside of a host's transaction", () => {
     expect(job).toMatchObject({ record_id: record.id, status: 'completed' });
   });
 
+  describe('where it fails', () => {
+    /** Tells of a change in a transaction of somebody else's. @returns what it threw, and how the host finds the tenant. */
+    async function failing(broken: object, after: (em: EntityManager) => Promise<unknown>) {
+      const pipelineId = await addPipeline(api, [plain('name'), ai('summary', { prompt: 'Of {name}' })]);
+      const { version: pipelineVersion } = await api.get(`/pipelines/${pipelineId}`);
+      const principal = { tenantId: api.tenantId, id: api.userId, name: 'Ada', roles: ['owner'] };
+      const change = { pipelineId, pipelineVersion, recordId: 'r', created: false, changed: { name: 'Ada' } };
+      return app!.get(DataSource).transaction(async (em) => {
+        await em.query(`SELECT set_config('app.tenant_id', 'somebody-else', true)`);
+        await em.query('SAVEPOINT before');
+        const changes = [{ ...change, origin: 'api' as const, ...broken }];
+        const error = await app!
+          .get(RecordChangeListener)
+          .recordsSaved(em, principal, changes)
+          .catch((thrown: unknown) => thrown);
+        await after(em);
+        return { error, tenant: await settingIn(em) };
+      });
+    }
+
+    it('restores the tenant for a host that goes on', async () => {
+      const { error, tenant } = await failing({ changed: null }, () => Promise.resolve());
+      expect(error).toBeInstanceOf(TypeError);
+      expect(tenant).toBe('somebody-else');
+    });
+
+    it('throws what went wrong, and not that the transaction is aborted', async () => {
+      const { error, tenant } = await failing({ recordId: 'r\u0000' }, (em) =>
+        em.query('ROLLBACK TO before'),
+      );
+      expect(error).toMatchObject({ code: '22P05' });
+      expect(tenant).toBe('somebody-else');
+    });
+  });
+
   it('makes no job where the host rolls back', async () => {
     const pipelineId = await addPipeline(api, [plain('name'), ai('summary', { prompt: 'Of {name}' })]);
     const pipeline = await api.get(`/pipelines/${pipelineId}`);
