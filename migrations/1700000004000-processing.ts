@@ -215,6 +215,28 @@ const ENQUEUE = `
   END $$;`;
 
 /**
+ * What was made from a field goes, and what is being made from it is not kept. Three things see to it, none of which makes
+ * anybody wait for a purge that takes long:
+ * - no attempt begins while the tenant has a purge under way, as it might read what the purge is about to take away;
+ * - a purge locks the jobs in flight, and an attempt its job before it looks here: whichever comes second sees the other;
+ * - the row tells the transaction: an attempt that had not seen it when it began may hold what it purged. A moment would
+ *   not do, for a transaction is seen only from its end on.
+ */
+const PURGE = `
+  CREATE FUNCTION ai_begin_purge(p_tenant text, p_pipeline text, p_field text) RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN
+    PERFORM pg_advisory_xact_lock(${PURGE_LOCK});
+    INSERT INTO ai_purged_fields VALUES (p_tenant, p_pipeline, p_field, pg_current_xact_id(), clock_timestamp())
+    ON CONFLICT (tenant_id, pipeline_id, field) DO UPDATE SET xid = excluded.xid, purged_at = excluded.purged_at;
+  END $$;`;
+
+/** Whether any of the sources was purged since the snapshot; xids ahead of this server are of one that was restored here. */
+const PURGED = (pipeline: string, sources: string, snapshot: string): string => `EXISTS (
+      SELECT FROM ai_purged_fields f WHERE f.tenant_id = p_tenant AND f.pipeline_id = ${pipeline} AND ${sources} ? f.field
+         AND f.xid < pg_snapshot_xmax(pg_current_snapshot())
+         AND pg_visible_in_snapshot(f.xid, (${snapshot})::pg_snapshot) IS NOT TRUE)`;
+
+/**
  * Leaves what a job was to do to the pending job of its subject, as an enqueued one is folded into it. Null where there is
  * none (any more): it is locked, so that whoever stops it meanwhile comes first or finds what it stands for.
  */
@@ -608,7 +630,7 @@ export class Processing1700000004000 implements MigrationInterface {
     await db.query(systemAccess('ai_result_cache', 'SELECT, DELETE'));
     await db.query(systemAccess('ai_executions', 'SELECT, UPDATE'));
     await db.query(systemAccess('ai_settings', 'SELECT'));
-    for (const sql of [ENQUEUE, HAND_ON, CLAIM, FINISH, DISPATCH, SWEEP, CLEAR]) await db.query(sql);
+    for (const sql of [ENQUEUE, PURGE, HAND_ON, CLAIM, FINISH, DISPATCH, SWEEP, CLEAR]) await db.query(sql);
     await db.query(systemFunction('ai_enqueue_jobs(text, jsonb)'));
     await db.query(systemFunction('ai_dispatch_jobs(int, int, int, int, text, text, int)'));
     await db.query(systemFunction('ai_next_due()'));

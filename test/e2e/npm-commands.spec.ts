@@ -36,7 +36,9 @@ async function withNpm(
 /** A folder with what the last stage of the Dockerfile takes from the build, and nothing else. */
 function layOutLikeTheImage(): string {
   const folder = mkdtempSync(join(tmpdir(), 'fieldsmith-image-'));
-  const stage = readFileSync(join(ROOT, 'Dockerfile'), 'utf8').split(/^FROM /m).at(-1)!;
+  const stage = readFileSync(join(ROOT, 'Dockerfile'), 'utf8')
+    .split(/^FROM /m)
+    .at(-1)!;
   for (const [, name] of stage.matchAll(/^COPY --from=build \/app\/(\S+)/gm)) {
     if (name === 'node_modules') symlinkSync(join(ROOT, name), join(folder, name));
     else if (name === 'dist')

@@ -110,6 +110,7 @@ export class Drafts {
       snapshot: await this.jobs.snapshot(em),
       prepared: (await this.prepare(em, principal, draft)).prepared,
     }));
+    this.pauses.requireNone(prepared);
     const calls: AttemptCalls = { tokens: 0, costNano: 0n };
     const job = {
       tenantId,

@@ -17,14 +17,14 @@ import { pipelineSight, recordSight } from './record-sight.js';
 
 const PIPELINES = 'SELECT DISTINCT pipeline_id AS id FROM ai_field_configs WHERE tenant_id = $1';
 
-/** Fields of which some value in the pipeline was made from what is unseen. */
+/** Fields of which some value in the pipeline was made from what is hidden. */
 const MADE_FROM = `
   SELECT f.slug FROM unnest($3::text[]) f(slug)
    WHERE EXISTS (SELECT FROM ai_values v WHERE v.tenant_id = $1 AND v.pipeline_id = $2 AND v.field = f.slug
                     AND (v.sources && $4::text[] OR v.override_sources && $4::text[]))`;
 
 /**
- * Whether each job was made from what is unseen, by its calls and the value it has stored. Of a job that did neither and has
+ * Whether each job was made from what is hidden, by its calls and the value it has stored. Of a job that did neither and has
  * a result, such as one answered from the cache whose value was replaced since, nobody knows: it counts as made from it. So
  * does one whose condition did not hold, since the condition of that time may have read anything.
  */
