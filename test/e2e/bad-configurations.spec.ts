@@ -91,6 +91,39 @@ describe('a configuration that cannot be', () => {
       message: /text/,
     },
     {
+      what: 'a fallback of another type',
+      config: { prompt: 'Of {name}', output_type: 'number', fallback_value: 'none' },
+      path: 'ai_config.fallback_value',
+      message: /^is no value of the output type number: /,
+    },
+    {
+      what: 'a number as text for a fallback',
+      config: { prompt: 'Of {name}', output_type: 'number', fallback_value: '5' },
+      path: 'ai_config.fallback_value',
+      message: /^would be kept as 5: /,
+    },
+    {
+      what: 'a choice that is none for a fallback',
+      config: {
+        prompt: 'Of {name}',
+        output_type: 'select',
+        options: { choices: ['Gold', 'Silver'] },
+        fallback_value: 'Bronze',
+      },
+      path: 'ai_config.fallback_value',
+      message: /^is no value of the output type select: /,
+    },
+    {
+      what: 'a script for a fallback',
+      config: {
+        prompt: 'Of {name}',
+        output_type: 'html',
+        fallback_value: '<p>n/a</p><script>alert(1)</script>',
+      },
+      path: 'ai_config.fallback_value',
+      message: /^would be kept as "<p>n\/a<\/p>": /,
+    },
+    {
       what: 'a block without an end',
       config: { prompt: '{{#if name}}x' },
       path: 'ai_config.prompt',

@@ -1,10 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { InvalidInputError, type ErrorDetail } from '#libs/common';
+import { InvalidInputError, type ErrorDetail, type Json } from '#libs/common';
 import { Budgets, PriceBook, TENANT_SCOPE_ID } from '#libs/accounting';
 import type { HostPipeline } from '#libs/host';
 import { ProviderRegistry } from '#libs/llm';
-import { ParserRegistry } from '#libs/processing';
+import { ParseError, ParserRegistry, type Parser, type ParserOptions } from '#libs/processing';
 import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import type { AiConfig } from './ai-config.js';
 import { toolNameErrors, toolTermErrors, type ToolTerms } from './check-tools.js';
@@ -71,9 +72,11 @@ export class ConfigChecker {
         { path: 'ai_config.output_type', message: `must be one of ${this.parsers.names().join(', ')}` },
       ];
     }
+    const parser = this.parsers.get(outputType);
     const options = { choices: config.options?.choices, schema: config.output_schema };
-    const found = this.parsers.get(outputType).check?.(options) ?? [];
-    return found.map(({ path, message }) => ({ path: outputPath(path), message }));
+    const found = parser.check?.(options) ?? [];
+    if (found.length > 0) return found.map(({ path, message }) => ({ path: outputPath(path), message }));
+    return fallbackErrors(config.fallback_value, parser, options);
   }
 
   private async checkModel(
@@ -112,6 +115,21 @@ export class ConfigChecker {
     const limited = this.isFieldLimited(config) || (await this.budgets.anyLimit(em, tenantId));
     const providers = this.providers.names().map((name) => this.providers.byName(name));
     return toolTermErrors(config, { ...terms, providers, limited });
+  }
+}
+
+/** A fallback is stored as an answer is, so it must be what an answer would be kept as. */
+function fallbackErrors(fallback: Json | undefined, parser: Parser, options: ParserOptions): ErrorDetail[] {
+  if (fallback === undefined) return [];
+  const path = 'ai_config.fallback_value';
+  try {
+    const kept = parser.parse(typeof fallback === 'string' ? fallback : JSON.stringify(fallback), options);
+    const isKept = isDeepStrictEqual(kept, typeof fallback === 'string' ? fallback.trim() : fallback);
+    if (isKept) return [];
+    return [{ path, message: `would be kept as ${JSON.stringify(kept).slice(0, 200)}: write it like that` }];
+  } catch (error) {
+    if (!(error instanceof ParseError)) throw error;
+    return [{ path, message: `is no value of the output type ${parser.outputType}: ${error.message}` }];
   }
 }
 
