@@ -145,6 +145,24 @@ describe('old work', () => {
     expect([await exists('ai_jobs', jobId), await exists('ai_jobs', again)]).toEqual([true, false]);
   });
 
+  it('keeps what tells that a failure was overcome', async () => {
+    const leads = await Leads.of(short);
+    const { recordId } = await leads.add('Rosalind');
+    await short.settled(recordId);
+    stage.simulator.script([{ times: 1, action: { type: 'error', status: 400 } }]);
+    await edit(short, recordId, { name: 'Franklin' });
+    const failed = await leads.valueOf(recordId);
+    expect(failed.state).toBe('failed');
+    await edit(short, recordId, { name: 'Rosalind' });
+    expect((await leads.valueOf(recordId)).state).toBe('ready');
+    await stage.database.sql(
+      `UPDATE ai_jobs SET completed_at = completed_at - interval '25 hours' WHERE tenant_id = $1 AND record_id = $2`,
+      [short.tenantId, recordId],
+    );
+    await runJob(stage.database, 'apply_retention');
+    expect((await leads.valueOf(recordId)).state).toBe('ready');
+  });
+
   it('goes in batches, however much there is', async () => {
     await runJob(stage.database, 'cleanup_old_jobs');
     const api = await stage.tenant('Many');

@@ -22,10 +22,12 @@ const OLD_CACHE = `
   DELETE FROM ai_result_cache WHERE tenant_id = $1 AND fingerprint IN (
     SELECT fingerprint FROM ai_result_cache WHERE tenant_id = $1 AND created_at < $2 LIMIT $3 FOR UPDATE SKIP LOCKED)`;
 
-/** A job that changed nothing tells nothing after a day. */
+/** A job that changed nothing tells nothing after a day, but that a failure before it was overcome. */
 const OLD_UNCHANGED = `
   DELETE FROM ai_jobs WHERE tenant_id = $1 AND id IN (
-    SELECT id FROM ai_jobs WHERE tenant_id = $1 AND status = 'completed' AND outcome = 'unchanged' AND completed_at < $2
+    SELECT id FROM ai_jobs j WHERE tenant_id = $1 AND status = 'completed' AND outcome = 'unchanged' AND completed_at < $2
+       AND NOT EXISTS (SELECT FROM ai_jobs o WHERE o.tenant_id = $1 AND o.subject = j.subject
+                          AND o.completed_at < j.completed_at AND o.status = 'failed')
      LIMIT $3 FOR UPDATE SKIP LOCKED)`;
 
 const OLD_CONTENT = `
