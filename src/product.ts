@@ -8,12 +8,14 @@ import { json } from 'express';
 import helmet from 'helmet';
 import { FieldsmithError, Metrics } from '#libs/common';
 import { httpMetrics, validationPipe } from '#libs/fieldsmith';
+import { ProviderRegistry } from '#libs/llm';
 import type { Simulator } from '#libs/llm-simulator';
 import { AppModule, globalKeys } from './app.module.js';
 import { checkAddress } from './check-address.js';
 import type { Config } from './config/read-config.js';
 import { urlGuard } from './config/url-guard.js';
 import { bringUpToDate } from './database/bring-up-to-date.js';
+import { providerOfDefault } from './default-model.js';
 import { DEMO_SIGN_IN, DemoSeed } from './demo/demo-seed.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded/embedded-postgres.js';
 import { onlyHealth } from './health/only-health.js';
@@ -83,6 +85,7 @@ export class Product {
       forceCloseConnections: true,
     });
     this.app = app;
+    const provider = providerOfDefault(app.get(ProviderRegistry), this.config.ai.defaultModel);
     this.goOn();
     app.setGlobalPrefix('api/v1', {
       exclude: [
@@ -103,7 +106,7 @@ export class Product {
     // Before it serves: whoever finds it ready can sign in.
     const seeded = this.config.demo && this.config.role !== 'worker' && (await app.get(DemoSeed).ensure());
     await app.listen(this.config.port, this.config.host);
-    await this.announce(app, seeded);
+    await this.announce(app, seeded, provider);
   }
 
   /** Between two steps of the start. @throws when a stop has been asked for. */
@@ -154,7 +157,7 @@ export class Product {
     return `${url}/v1`;
   }
 
-  private async announce(app: NestExpressApplication, seeded: boolean): Promise<void> {
+  private async announce(app: NestExpressApplication, seeded: boolean, provider: string): Promise<void> {
     const url = (await app.getUrl()).replace('[::1]', 'localhost');
     const serves =
       this.config.role === 'worker'
@@ -163,10 +166,19 @@ export class Product {
     const lines = [
       `Fieldsmith runs at ${url} (${serves})`,
       ...(seeded ? [`Demo sign-in: ${DEMO_SIGN_IN.email} / ${DEMO_SIGN_IN.password}`] : []),
-      ...(this.simulator
-        ? ['No provider key is set, so a simulator answers: set OPENAI_API_KEY for real values.']
-        : []),
+      ...this.keyLines(provider),
     ];
     process.stdout.write(`${lines.join('\n')}\n`);
+  }
+
+  /** @param provider that serves the model which tenants start with. */
+  private keyLines(provider: string): string[] {
+    if (this.simulator)
+      return ['No provider key is set, so a simulator answers: set OPENAI_API_KEY for real values.'];
+    if (provider in globalKeys(this.config)) return [];
+    const { defaultModel } = this.config.ai;
+    return [
+      `No key of ${provider} is set, which serves ${defaultModel}, the model that tenants start with: set ${provider.toUpperCase()}_API_KEY, or AI_DEFAULT_MODEL to a model of a provider that has one.`,
+    ];
   }
 }

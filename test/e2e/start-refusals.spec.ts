@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { makeDataFolder } from '../support/data-folder.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { TEST_MASTER_KEY } from '../support/product.js';
+import { startProduct, TEST_MASTER_KEY } from '../support/product.js';
 import { runProduct } from '../support/program.js';
 
 const STACK = /^\s+at /m;
@@ -44,6 +44,20 @@ describe('a start that cannot be', () => {
     } finally {
       server.close();
     }
+  });
+
+  it('names the variable of a default model that no provider serves', async () => {
+    expect(await refusal({ AI_DEFAULT_MODEL: 'foo' })).toMatch(
+      /AI_DEFAULT_MODEL is "foo": No provider is known/,
+    );
+  });
+
+  it('but says what is missing where the default model has no key', async () => {
+    const product = await startProduct({ database, env: { ANTHROPIC_API_KEY: 'sk-ant-test' } });
+    const said = product.output();
+    expect(said).toContain('No key of openai is set, which serves gpt-4o-mini');
+    expect(said).toContain('set OPENAI_API_KEY, or AI_DEFAULT_MODEL to a model of a provider that has one.');
+    await product.stop();
   });
 
   it('starts and writes nothing where the port is in use', async () => {
