@@ -88,6 +88,7 @@ describe('every endpoint, asked by another tenant', () => {
       'ai_holds',
       'ai_key_breakers',
       'ai_key_pauses',
+      'ai_purged_fields',
       'ai_settings',
     ]);
   });

@@ -94,7 +94,7 @@ describe('a budget of calls with and without tools, where commits fail', () => {
     const count = ({ pipelineId }: Leads, wanted: string) =>
       ends.find(({ pipeline, end }) => pipeline === pipelineId && end === wanted)?.jobs ?? 0;
     expect(count(kinds.plain, 'completed')).toBeGreaterThan(LEADS / 2);
-    expect(count(kinds.searching, 'completed')).toBeGreaterThan(LEADS / 5);
+    expect(count(kinds.searching, 'completed')).toBeGreaterThan(0);
     expect(count(kinds.searching, 'budget_exceeded')).toBeGreaterThan(0);
     expect([count(kinds.painting, 'completed'), count(kinds.painting, 'unknown_price') > 0]).toEqual([
       0,
