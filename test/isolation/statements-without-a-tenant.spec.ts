@@ -10,7 +10,7 @@ import { setStage, type Stage } from '../support/stage.js';
 import { Ids } from './ids.js';
 import { MOVES } from './moves.js';
 import { replay, type Outcome } from './replay.js';
-import { scriptFor } from './script.js';
+import { scriptFor, steadyScriptFor } from './script.js';
 import { Side } from './side.js';
 import { loggingPostgres, statementsSent, type Statement } from './statement-log.js';
 
@@ -85,8 +85,9 @@ describe('every statement of the product', () => {
 
   /** Every operation of the API, the work that follows from it, and every job of the maintenance. */
   async function useEverything(): Promise<void> {
-    stage.simulator.script(scriptFor([side]));
+    stage.simulator.script(steadyScriptFor([side]));
     await side.settleIn();
+    stage.simulator.script(scriptFor([side]));
     for (const [n, [operation, move]] of Object.entries(MOVES).entries()) {
       const dice = new Random(n);
       const { path, body, headers } = move(side, await Ids.of(stage.database, side, side, false, dice), dice);

@@ -10,7 +10,7 @@ import { FILTERS, MOVES, NOT_MOVED } from './moves.js';
 import { operationsOf } from './operations.js';
 import { Owners } from './owners.js';
 import { RedisWatch } from './redis-watch.js';
-import { scriptFor } from './script.js';
+import { scriptFor, steadyScriptFor } from './script.js';
 import { Side } from './side.js';
 
 jest.setTimeout(300_000);
@@ -118,9 +118,10 @@ describe('two tenants that do anything at random', () => {
   async function run(all: readonly Step[]): Promise<void> {
     const sides: [Side, Side] = [await Side.open(stage, 'a'), await Side.open(stage, 'b')];
     stage.simulator.clearRequests();
-    stage.simulator.script(scriptFor(sides));
+    stage.simulator.script(steadyScriptFor(sides));
     try {
       for (const side of sides) await side.settleIn();
+      stage.simulator.script(scriptFor(sides));
       await takeAll(sides, all);
       await takeAgain(sides);
       stage.simulator.release();
