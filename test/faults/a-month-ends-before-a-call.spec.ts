@@ -24,7 +24,8 @@ describe('a call that was held in the last second of a month and ends in the nex
   let thisMonth: string;
 
   beforeAll(async () => {
-    stage = await setStage();
+    // The sweeper would end the hold that is set back, which has no job.
+    stage = await setStage({ AI_SWEEP_INTERVAL_MS: '3600000' });
     connections = await AppConnections.open(stage.database, 1);
     const [now] = await stage.database.sql<{ last: string; this: string }>(
       `SELECT to_char(m - interval '1 month', 'YYYY-MM-DD') AS last, to_char(m, 'YYYY-MM-DD') AS this

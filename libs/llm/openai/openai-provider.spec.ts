@@ -297,7 +297,7 @@ describe('OpenAiProvider', () => {
         response.on('drain', write).on('error', () => undefined);
         write();
       };
-      expect(await failure()).toMatchObject({
+      expect(await failure({ timeoutMs: 60_000 })).toMatchObject({
         kind: 'bad_answer',
         message: expect.stringContaining('ANSWER_TOO_LARGE'),
       });
