@@ -56,7 +56,7 @@ describe('every statement of the product', () => {
   let stage: Stage;
   let side: Side;
   let empty: TestDatabase;
-  let connections: AppConnections[];
+  let connections: AppConnections[] = [];
   let client: pg.Client;
   let inEmpty: pg.Client;
   let other: string;
@@ -78,9 +78,9 @@ describe('every statement of the product', () => {
 
   afterAll(async () => {
     await Promise.all(connections.map((each) => each.close()));
-    side.leave();
+    side?.leave();
     await stage.close();
-    await empty.drop();
+    await empty?.drop();
   });
 
   /** Every operation of the API, the work that follows from it, and every job of the maintenance. */
