@@ -51,6 +51,21 @@ describe('a configuration that cannot be', () => {
     return answer;
   }
 
+  it.each<Record<string, unknown>>([
+    { fallback_value: ' n/a ' },
+    { output_type: 'json', fallback_value: 'unknown' },
+    { output_type: 'json', fallback_value: { name: null, parts: [1, 'a'] } },
+    { output_type: 'structured', output_schema: { type: 'string' }, fallback_value: 'unknown' },
+    { output_type: 'multi_select', options: { choices: ['A', 'B'] }, fallback_value: ['B'] },
+    { output_type: 'boolean', fallback_value: false },
+    { output_type: 'date', fallback_value: '2026-01-31' },
+    { output_type: 'html', fallback_value: '<p>n/a</p>' },
+  ])('may have a fallback that an answer would be kept as: %j', async (config) => {
+    const saved = await configure(api, pipelineId, 'summary', { prompt: 'Of {name}', ...config });
+    expect(saved.ai_config.fallback_value).toEqual(config['fallback_value']);
+    await configure(api, pipelineId, 'summary', { prompt: 'Of {name}' });
+  });
+
   const deep = `${'{{#if name}}'.repeat(60)}x${'{{/if}}'.repeat(60)}`;
 
   it.each<{ what: string; config: Record<string, unknown>; path: string; message: RegExp }>([

@@ -1,13 +1,13 @@
-import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { InvalidInputError, type ErrorDetail, type Json } from '#libs/common';
+import { InvalidInputError, type ErrorDetail } from '#libs/common';
 import { Budgets, PriceBook, TENANT_SCOPE_ID } from '#libs/accounting';
 import type { HostPipeline } from '#libs/host';
 import { ProviderRegistry } from '#libs/llm';
-import { ParseError, ParserRegistry, type Parser, type ParserOptions } from '#libs/processing';
+import { ParserRegistry } from '#libs/processing';
 import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import type { AiConfig } from './ai-config.js';
+import { fallbackErrors } from './check-fallback.js';
 import { toolNameErrors, toolTermErrors, type ToolTerms } from './check-tools.js';
 import { unknownExclusions } from './compile-field.js';
 import { compilePipeline, type CompiledPipeline, type StoredConfig } from './compile-pipeline.js';
@@ -115,21 +115,6 @@ export class ConfigChecker {
     const limited = this.isFieldLimited(config) || (await this.budgets.anyLimit(em, tenantId));
     const providers = this.providers.names().map((name) => this.providers.byName(name));
     return toolTermErrors(config, { ...terms, providers, limited });
-  }
-}
-
-/** A fallback is stored as an answer is, so it must be what an answer would be kept as. */
-function fallbackErrors(fallback: Json | undefined, parser: Parser, options: ParserOptions): ErrorDetail[] {
-  if (fallback === undefined) return [];
-  const path = 'ai_config.fallback_value';
-  try {
-    const kept = parser.parse(typeof fallback === 'string' ? fallback : JSON.stringify(fallback), options);
-    const isKept = isDeepStrictEqual(kept, typeof fallback === 'string' ? fallback.trim() : fallback);
-    if (isKept) return [];
-    return [{ path, message: `would be kept as ${JSON.stringify(kept).slice(0, 200)}: write it like that` }];
-  } catch (error) {
-    if (!(error instanceof ParseError)) throw error;
-    return [{ path, message: `is no value of the output type ${parser.outputType}: ${error.message}` }];
   }
 }
 

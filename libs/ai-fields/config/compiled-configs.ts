@@ -50,6 +50,15 @@ export class CompiledConfigs {
     );
   }
 
+  /** The ids of the pipelines that have AI fields. */
+  async pipelineIds(em: EntityManager, tenantId: string): Promise<string[]> {
+    const rows = await em.query<{ id: string }[]>(
+      'SELECT DISTINCT pipeline_id AS id FROM ai_field_configs WHERE tenant_id = $1',
+      [tenantId],
+    );
+    return rows.map(({ id }) => id);
+  }
+
   /** The configurations of a pipeline as they are saved, by field slug. */
   async load(em: EntityManager, tenantId: string, pipelineId: string): Promise<Map<string, StoredConfig>> {
     const rows = await em.query<ConfigRow[]>(

@@ -30,7 +30,6 @@ const STORED_SOURCES = `
 const HISTORY_MADE_FROM = `
   SELECT 1 FROM ai_executions
    WHERE tenant_id = $1 AND pipeline_id = $2 AND field = $3 AND sources && $4::text[] AND value IS NOT NULL LIMIT 1`;
-const PIPELINES = 'SELECT DISTINCT pipeline_id AS id FROM ai_field_configs WHERE tenant_id = $1';
 
 /** Keeps anybody from making values visible that they do not see themselves. */
 @Injectable()
@@ -150,7 +149,7 @@ export class RevealGuard {
   ): Promise<void> {
     const isLifted = before.deniedFields.some((name) => !after.deniedFields.includes(name));
     if (!isLifted) return;
-    for (const { id } of await em.query<{ id: string }[]>(PIPELINES, [tenantId])) {
+    for (const id of await this.configs.pipelineIds(em, tenantId)) {
       const pipeline = await this.schemas.read(em, tenantId, id);
       if (!pipeline || unseenFields(pipeline.fields, roles).size === 0) continue;
       const was = await this.sightOf(em, tenantId, await this.compile(em, tenantId, pipeline, before), roles);

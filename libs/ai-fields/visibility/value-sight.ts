@@ -15,8 +15,6 @@ import { CompiledConfigs } from '../config/compiled-configs.js';
 import { readValues } from '../values/value-row.js';
 import { pipelineSight, recordSight } from './record-sight.js';
 
-const PIPELINES = 'SELECT DISTINCT pipeline_id AS id FROM ai_field_configs WHERE tenant_id = $1';
-
 /** Fields of which some value in the pipeline was made from what is hidden. */
 const MADE_FROM = `
   SELECT f.slug FROM unnest($3::text[]) f(slug)
@@ -182,8 +180,8 @@ export class ValueSight {
   async hidesEnds(em: EntityManager, principal: Principal, pipelineId?: string): Promise<boolean> {
     if (seesEverything(principal.roles)) return false;
     const { tenantId } = principal;
-    const asked = pipelineId === undefined ? undefined : [{ id: pipelineId }];
-    for (const { id } of asked ?? (await em.query<{ id: string }[]>(PIPELINES, [tenantId]))) {
+    const ids = pipelineId === undefined ? await this.configs.pipelineIds(em, tenantId) : [pipelineId];
+    for (const id of ids) {
       const pipeline = await this.schemas.read(em, tenantId, id);
       if (pipeline && unseenFields(pipeline.fields, principal.roles).size > 0) return true;
     }

@@ -76,7 +76,12 @@ export class JobControl {
     this.store.announce(em, tenantId);
   }
 
-  /** Makes pending jobs due now that wait for a moment, but for those on their way to a worker, which count in the tenant's window; one whose key still rests, or whose budget is full, waits again. @returns how many. */
+  /**
+   * Makes pending jobs due now that wait for a moment, but for those on their way to a worker, which count in the tenant's
+   * window. One whose key still rests, or whose budget is full, waits again.
+   *
+   * @returns how many.
+   */
   async queuePending(em: EntityManager, tenantId: string): Promise<number> {
     const [, queued] = await em.query<[unknown, number]>(
       `UPDATE ai_jobs SET run_after = clock_timestamp(),
