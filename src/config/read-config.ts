@@ -1,3 +1,4 @@
+import { MAX_CENTS } from '#libs/common';
 import { ConfigError } from './config.errors.js';
 import { EnvReader, type Env } from './env-reader.js';
 
@@ -87,8 +88,6 @@ export interface AiConfig {
   ledgerRetentionMonths?: number;
 }
 
-/** The most that a tenant may set, too. */
-const MAX_BUDGET_CENTS = 100_000_000_000;
 /** Requests of one principal that are never too many. */
 export const LEAST_PER_SECOND = 100;
 const CONCURRENCY = { min: 1, max: 100_000 };
@@ -183,7 +182,7 @@ function aiConfig(read: EnvReader): Readonly<AiConfig> {
     defaultModel: read.text('AI_DEFAULT_MODEL') ?? 'gpt-4o-mini',
     defaultTemperature: read.decimal('AI_DEFAULT_TEMPERATURE', { min: 0, max: 2, fallback: 0.3 }),
     defaultMaxTokens: read.integer('AI_DEFAULT_MAX_TOKENS', { min: 1, max: 1_000_000, fallback: 1000 }),
-    defaultFieldBudgetCents: read.optionalCents('AI_DEFAULT_FIELD_BUDGET_CENTS', MAX_BUDGET_CENTS),
+    defaultFieldBudgetCents: read.optionalCents('AI_DEFAULT_FIELD_BUDGET_CENTS', MAX_CENTS),
     cacheTtlSeconds: read.integer('AI_CACHE_TTL', { min: 0, max: 31_536_000, fallback: 3600 }),
     maxRetries: read.integer('AI_MAX_RETRIES', { min: 0, max: 20, fallback: 3 }),
     retryBaseMs: read.integer('AI_RETRY_BASE_MS', { min: 1, max: 3_600_000, fallback: 5000 }),

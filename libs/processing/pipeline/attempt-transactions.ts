@@ -9,8 +9,9 @@ import { outlast } from './outlast.js';
 const PLACES = 6;
 /**
  * Of those, attempts of one tenant that is alone; tenants beside each other divide them. More would only wait for each other
- * there, where nobody sees to it that tenants take turns. Measured beside the backlog of another tenant on two cores, as edit to value against idle and jobs of the backlog
- * a second: 1.4 and 99 with one, 1.9 and 123 with two, 1.9 and 157 with three, 2.6 and 163 with five.
+ * there, where nobody sees to it that tenants take turns. Measured beside the backlog of another tenant on two cores, as edit
+ * to value against idle and jobs of the backlog a second: 1.4 and 99 with one, 1.9 and 123 with two, 1.9 and 157 with three,
+ * 2.6 and 163 with five.
  */
 const SHARE = 3;
 

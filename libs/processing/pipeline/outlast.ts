@@ -12,8 +12,8 @@ const UNLOCKED_AGAIN_MS = 1_500;
 const PATIENCE_MS = 60_000;
 
 /**
- * Does the work again and again while the database is away or another holds its locks, for at most a minute. Whether the try before was carried out is
- * not known, so the work must be such that doing it twice does no harm.
+ * Does the work again and again while the database is away or another holds its locks, for at most a minute. Whether the
+ * try before was carried out is not known, so the work must be such that doing it twice does no harm.
  *
  * @param work is told which try it is, from 1 on.
  */
