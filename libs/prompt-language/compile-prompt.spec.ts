@@ -214,6 +214,39 @@ describe('what a prompt reads', () => {
   });
 });
 
+describe('the inputs of a prompt', () => {
+  function inputs(source: string, some: Record<string, Json>, changed: HostField[] = fields): object {
+    return compilePrompt(source, { ...scope, fields: changed }).inputs({
+      values: some,
+      exclude: new Set(['tags']),
+    });
+  }
+
+  it('are its values as they read in it', () => {
+    const before = inputs('{name} costs {amount}', values);
+    expect(inputs('{name} costs {amount}', { ...values, upper: 'other' })).toEqual(before);
+    expect(inputs('{name} costs {amount}', { ...values, amount: 1 })).not.toEqual(before);
+    const dollars = fields.map((field) => (field.slug === 'amount' ? { ...field, options: {} } : field));
+    expect(inputs('{name} costs {amount}', values, dollars)).not.toEqual(before);
+    expect(inputs('{company}', { company: { id: 'c1', label: 'Acme' } })).not.toEqual(
+      inputs('{company}', { company: { id: 'c1', label: 'Ajax' } }),
+    );
+  });
+
+  it('have the labels of {*}, and of its fields only those with a value', () => {
+    const before = inputs('{*}', values);
+    const more: HostField = { slug: 'note', name: 'Note', fieldType: 'text' };
+    expect(inputs('{*}', values, [...fields, more])).toEqual(before);
+    expect(inputs('{*}', { ...values, note: 'new' }, [...fields, more])).not.toEqual(before);
+    const renamed = fields.map((field) => (field.slug === 'name' ? { ...field, name: 'Full name' } : field));
+    expect(inputs('{*}', values, renamed)).not.toEqual(before);
+  });
+
+  it('have nothing of what is excluded', () => {
+    expect(JSON.stringify(inputs('{*} {tags} {{json tags}}', { tags: ['hidden'] }))).not.toContain('hidden');
+  });
+});
+
 describe('errors', () => {
   it('reports all at once, each with its place and the nearest names', () => {
     expect(errorsOf('{nam} ok\n  {compny} {{uper name}} {{#each tagz}}{{/each}}\n{salary}')).toEqual([

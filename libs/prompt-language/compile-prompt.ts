@@ -37,6 +37,11 @@ export interface PromptReads {
   readonly fields: readonly string[];
   /** Context variables that it names. */
   readonly variables: readonly string[];
+  /**
+   * What the values give to its text, and nothing else: of each name its text or its value as it goes in, of `{*}` its
+   * lines. Equal inputs of one template expand to equal texts. Breaks no bound and refuses nothing.
+   */
+  inputs(input: Omit<PromptInput, 'marks'>): Record<string, Json>;
 }
 
 /** A checked template, ready to be expanded any number of times. */
@@ -83,6 +88,7 @@ export function compileCondition(source: string, scope: PromptScope): CompiledCo
     usesAllFields,
     fields: read,
     variables,
+    inputs: (input) => template.inputs(input),
     holds: (input) => isTruthy(template.expand(input)),
   };
 }
@@ -141,16 +147,29 @@ class Template implements CompiledPrompt {
     );
   }
 
-  private contextOf({ values, variables = {}, exclude, marks }: PromptInput): ProgramContext {
+  inputs(input: Omit<PromptInput, 'marks'>): Record<string, Json> {
+    return this.fill(Object.create(null), input);
+  }
+
+  private contextOf(input: PromptInput): ProgramContext {
     const context: ProgramContext = Object.create(null);
     context[METER] = new Meter();
-    if (marks) context[MARKS] = marks;
+    if (input.marks) context[MARKS] = input.marks;
+    return this.fill(context, input);
+  }
+
+  private fill<T extends Record<string, unknown>>(
+    context: T,
+    { values, variables = {}, exclude }: PromptInput,
+  ): T {
+    const given: Record<string, unknown> = context;
     for (const { key, name, form, field } of this.reads) {
+      if (field && exclude?.has(name)) continue;
       const value = own(field ? values : variables, name);
-      if (form === 'value') context[key] = value;
-      else context[key] = field ? formatValue(field, value) : formatItem(value);
+      if (form === 'value') given[key] = value;
+      else given[key] = field ? formatValue(field, value) : formatItem(value);
     }
-    if (this.usesAllFields) context[ALL_FIELDS] = this.lines(values, exclude);
+    if (this.usesAllFields) given[ALL_FIELDS] = this.lines(values, exclude);
     return context;
   }
 

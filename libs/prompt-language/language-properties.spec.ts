@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import Handlebars from 'handlebars';
-import { FieldsmithError, InvalidInputError, type Json } from '#libs/common';
+import { canonicalJson, FieldsmithError, InvalidInputError, type Json } from '#libs/common';
 import { FIELD_TYPES, type HostField } from '#libs/host';
 import { compilePrompt } from './compile-prompt.js';
 import type { PromptScope } from './prompt-scope.js';
@@ -204,6 +204,20 @@ describe('the prompt language', () => {
         expect(run(told)).toBe(run(input));
       }),
       { numRuns: 500 },
+    );
+  });
+
+  it('expands to equal texts where its inputs are equal', () => {
+    fc.assert(
+      fc.property(template, values, values, fc.boolean(), json, (source, input, other, mixed, v) => {
+        const prompt = compilePrompt(source, scope);
+        const [one, two] = [input, mixed ? { ...other, ...input } : other].map((some) => ({
+          values: some,
+          variables: { v },
+        }));
+        fc.pre(canonicalJson(prompt.inputs(one!)) === canonicalJson(prompt.inputs(two!)));
+        expect(outcome(() => prompt.expand(one!))).toBe(outcome(() => prompt.expand(two!)));
+      }),
     );
   });
 

@@ -1,6 +1,7 @@
 import type { Api, Body } from '../support/api.js';
+import { importCsv } from '../support/csv.js';
 import { ledgerOf } from '../support/ledger.js';
-import { addPipeline, addSettled, ai, edit, plain } from '../support/pipelines.js';
+import { addPipeline, addRecord, addSettled, ai, edit, generate, plain } from '../support/pipelines.js';
 import { answering, prompts } from '../support/provider-calls.js';
 import { setStage, type Stage } from '../support/stage.js';
 
@@ -128,6 +129,51 @@ describe('generating a field for many records', () => {
     const holds = (await ledgerOf(stage.database, api.tenantId)).map(({ hold }) => hold);
     expect(holds.reduce((sum, hold) => sum + hold) / 1e9).toBeCloseTo(estimate.max_cost_usd, 12);
     expect(progress.cost_usd).toBeLessThanOrEqual(estimate.max_cost_usd);
+  });
+
+  it('estimates nothing for what would not be called: no condition, a person, nothing new, a prompt without end', async () => {
+    const pipeline = await addPipeline(api, [
+      plain('name'),
+      plain('text'),
+      ai('brief', {
+        prompt: `Summarise {name} ${'{text}'.repeat(101)}`,
+        condition: '{{ne name "Eve"}}',
+        auto_regenerate: false,
+      }),
+    ]);
+    const ids = new Map<string, string>();
+    for (const name of NAMES) ids.set(name, (await addRecord(api, pipeline, { name })).id);
+    await api.patch(`/records/${ids.get('Ada')}`, { data: { brief: 'mine' } });
+    await generate(api, ids.get('Bob')!, 'brief');
+    await api.patch(`/records/${ids.get('Cleo')}`, { data: { text: 'x'.repeat(10_000) } });
+    stage.simulator.clearRequests();
+
+    const path = `/pipelines/${pipeline}/ai/brief/generate`;
+    const { body } = await api.call('POST', path, { scope: 'all', dry_run: true });
+    expect(body).toMatchObject({ records: 1, skipped: 3, failing: 1 });
+    const { run_id: id } = await api.post(path, { scope: 'all' });
+    const ended = await api.until('the run has ended', async () => {
+      const now = await api.get(`/ai-runs/${id}`);
+      return now.completed + now.failed === 5 && now;
+    });
+    expect(ended).toMatchObject({ completed: 4, failed: 1 });
+    expect(prompts(stage.simulator)).toEqual(['Summarise Dan ']);
+  });
+
+  it('answers once the first 1,000 are queued, and queues the rest meanwhile', async () => {
+    const lines = Array.from({ length: 1_200 }, (_, n) => `Person ${n}`);
+    await importCsv(api, pipelineId, ['name', ...lines].join('\n'));
+    stage.simulator.script([{ action: { type: 'hold' } }]);
+    const { run_id: id, queued } = await start({ scope: 'all' });
+    expect(queued).toBe(1_000);
+    const whole = await api.until('all are queued', async () => {
+      const now = await api.get(`/ai-runs/${id}`);
+      return !now.queueing && now;
+    });
+    expect(whole).toMatchObject({ total: 1_200, stopped: false });
+    await api.post(`/ai-runs/${id}/stop`);
+    stage.simulator.clearScript();
+    stage.simulator.release();
   });
 
   it('runs in the backfill lane, which an edit passes', async () => {

@@ -71,6 +71,51 @@ describe('a stale value says why', () => {
     expect(stage.simulator.requests()).toHaveLength(1);
   });
 
+  it('inputs: another currency, label or name of the pipeline; not a field that is new and empty', async () => {
+    const pipelineId = await addPipeline(api, [
+      plain('name'),
+      plain('worth', { field_type: 'currency', options: { currency: 'EUR' } }),
+      ai('summary', { prompt: 'Summarise {name} of {pipeline_name}: {worth}' }),
+      ai('list', { prompt: 'Summarise {*}' }),
+    ]);
+    const { id } = await addSettled(api, pipelineId, { name: 'Ada', worth: 5 });
+    const reasons = async () => {
+      const { ai: values } = await api.get(`/records/${id}`);
+      return [values.summary.stale_reasons, values.list.stale_reasons];
+    };
+    expect(await reasons()).toEqual([undefined, undefined]);
+
+    await api.patch(`/pipelines/${pipelineId}/fields/worth`, { options: { currency: 'USD' } });
+    expect(await reasons()).toEqual([['inputs'], ['inputs']]);
+    await api.patch(`/pipelines/${pipelineId}/fields/worth`, { options: { currency: 'EUR' } });
+    await api.patch(`/pipelines/${pipelineId}/fields/worth`, { name: 'Value' });
+    expect(await reasons()).toEqual([undefined, ['inputs']]);
+    await api.patch(`/pipelines/${pipelineId}/fields/worth`, { name: 'Worth' });
+    await api.patch(`/pipelines/${pipelineId}`, { name: 'Customers' });
+    expect(await reasons()).toEqual([['inputs'], undefined]);
+    await generate(api, id, 'summary');
+    await api.post(`/pipelines/${pipelineId}/fields`, plain('note'));
+    expect(await reasons()).toEqual([undefined, undefined]);
+    const calls = stage.simulator.requests().length;
+    await edit(api, id, { note: 'new' });
+    expect(stage.simulator.requests()).toHaveLength(calls + 1);
+  });
+
+  it('not for a condition that holds no more, as long as the prompt would be the same', async () => {
+    const pipelineId = await addPipeline(api, [
+      plain('name'),
+      plain('stage'),
+      ai('summary', { prompt: 'Summarise {name}', condition: '{{eq stage "open"}}' }),
+    ]);
+    const { id } = await addSettled(api, pipelineId, { name: 'Ada', stage: 'open' });
+    expect((await edit(api, id, { stage: 'won' })).ai.summary.state).toBe('ready');
+    expect((await edit(api, id, { name: 'Bob' })).ai.summary).toMatchObject({
+      state: 'stale',
+      stale_reasons: ['inputs'],
+    });
+    expect(stage.simulator.requests()).toHaveLength(1);
+  });
+
   it('config: another model, temperature or output bound, with no row of a value written', async () => {
     const { pipelineId, record } = await summarised();
     const before = await valueRows();

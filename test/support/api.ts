@@ -92,12 +92,17 @@ export class Api {
   }
 
   /** Waits until no AI value of the record has work to do. @returns the record. */
-  settled(recordId: string): Promise<Body> {
-    return this.until(`record ${recordId} is settled`, async () => {
-      const record = await this.get(`/records/${recordId}`);
-      const states = Object.values<{ state: string }>(record.ai).map(({ state }) => state);
-      return states.some((state) => UNSETTLED.includes(state)) ? undefined : record;
-    });
+  async settled(recordId: string): Promise<Body> {
+    try {
+      return await this.until(`record ${recordId} is settled`, async () => {
+        const record = await this.get(`/records/${recordId}`);
+        const states = Object.values<{ state: string }>(record.ai).map(({ state }) => state);
+        return states.some((state) => UNSETTLED.includes(state)) ? undefined : record;
+      });
+    } catch (error) {
+      const { body } = await this.call('GET', `/ai-jobs?record_id=${recordId}`);
+      throw new Error(`${(error as Error).message}; its jobs: ${JSON.stringify(body)}`, { cause: error });
+    }
   }
 
   /** Waits until a job has ended. @returns it. */

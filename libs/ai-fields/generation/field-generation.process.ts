@@ -13,7 +13,6 @@ import {
   INPUTS_WITHDRAWN,
   JobCancelled,
   JobDiscarded,
-  JobSkipped,
   type AiProcess,
   type ClaimedJob,
   type Concealed,
@@ -24,12 +23,12 @@ import {
 import { CompiledConfigs } from '../config/compiled-configs.js';
 import type { CompiledField } from '../config/compile-field.js';
 import { findDue } from '../graph/find-due.js';
-import { inputsHash, sourcesRead, taintedReads } from '../values/inputs.js';
-import { isFallback, readValues, sourcesOfValue, type ValueRow } from '../values/value-row.js';
+import { readValues } from '../values/value-row.js';
 import { ValueSight } from '../visibility/value-sight.js';
 import { GenerationQueue, tooDeep } from './enqueue-due.js';
 import type { CollectedField } from './collected-field.js';
-import { promptField, variablesOf } from './prompt-field.js';
+import { gatherField } from './gather-field.js';
+import { promptField } from './prompt-field.js';
 import { FIELD_GENERATION } from './subject.js';
 
 /** The database says that a person was faster. */
@@ -73,14 +72,11 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
     const field = compiled?.fields.get(slug);
     if (!compiled || !field) throw new JobCancelled('field_gone', 'The AI field was deleted.');
     const names = namesWanted(field) ? await this.schemas.names(em, tenantId, job.principalId) : NO_NAMES;
-    return this.gather(job, { compiled, field, settings, record, names }, rows);
+    return gatherField({ compiled, field, settings, record, names }, rows, job.force);
   }
 
   prompt(_job: ClaimedJob, collected: CollectedField): PromptedCall {
-    return promptField(
-      collected,
-      collected.row?.overridden ? undefined : (collected.row?.fingerprint ?? undefined),
-    );
+    return promptField(collected);
   }
 
   async keeps(em: EntityManager, tenantId: string, executionIds: readonly string[]): Promise<string[]> {
@@ -166,38 +162,6 @@ export class FieldGenerationProcess implements AiProcess<CollectedField> {
     ]);
   }
 
-  private gather(
-    job: ClaimedJob,
-    read: Pick<CollectedField, 'compiled' | 'field' | 'settings' | 'record' | 'names'>,
-    rows: readonly ValueRow[],
-  ): CollectedField {
-    const { field, record } = read;
-    const row = rows.find((candidate) => candidate.field === field.field.slug);
-    if (row?.overridden && field.config.on_manual_edit !== 'overwrite') {
-      throw new JobSkipped('overridden', 'A person wrote this value: reset it to have it generated.');
-    }
-    if (field.config.only_if_empty && !job.force && !hasNoValue(record.values[field.field.slug], row)) {
-      throw new JobSkipped('not_empty', 'The field has a value, and is generated only if it is empty.');
-    }
-    const sourcesByField = new Map(rows.map((value) => [value.field, sourcesOfValue(value)]));
-    const left = taintedReads(field, sourcesByField);
-    const collected: CollectedField = {
-      ...read,
-      row,
-      left,
-      sources: sourcesRead(field, left, sourcesByField),
-      inputsHash: inputsHash(field, record.values, left),
-    };
-    const { condition } = field;
-    if (
-      condition &&
-      !condition.holds({ values: record.values, variables: variablesOf(collected), exclude: left })
-    ) {
-      throw new JobSkipped('condition_not_met', "The field's condition does not hold for this record.");
-    }
-    return collected;
-  }
-
   private async storeValue(
     em: EntityManager,
     job: ClaimedJob,
@@ -276,16 +240,5 @@ const NO_NAMES = { tenant: '', user: '' };
 function namesWanted({ prompt, system, condition }: CompiledField): boolean {
   return [prompt, system, condition].some(
     (text) => text?.variables.includes('tenant_name') || text?.variables.includes('current_user'),
-  );
-}
-
-/** A fallback stands for the lack of a value, and must not keep one from being made. */
-function hasNoValue(value: Json | undefined, row: ValueRow | undefined): boolean {
-  return isEmpty(value) || (row !== undefined && isFallback(row));
-}
-
-function isEmpty(value: Json | undefined): boolean {
-  return (
-    value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)
   );
 }

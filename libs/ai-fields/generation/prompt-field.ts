@@ -5,8 +5,8 @@ import type { CollectedField } from './collected-field.js';
 import { dataMarks, marksExplained } from './data-marks.js';
 
 /** The prompt step: expands a field's texts for one record. */
-export function promptField(collected: CollectedField, currentFingerprint?: string): PromptedCall {
-  const { field, settings, record, left, sources } = collected;
+export function promptField(collected: CollectedField): PromptedCall {
+  const { field, settings, record, row, left, sources } = collected;
   const { config } = field;
   const variables = variablesOf(collected);
   const tools = toolsOf(config, settings);
@@ -24,7 +24,7 @@ export function promptField(collected: CollectedField, currentFingerprint?: stri
     outputType: config.output_type ?? 'text',
     parserOptions: { choices: config.options?.choices, schema: config.output_schema },
     cacheSeconds: config.cache_duration ?? settings.cacheSeconds,
-    currentFingerprint,
+    currentFingerprint: row?.overridden ? undefined : (row?.fingerprint ?? undefined),
     config,
     sources,
   };

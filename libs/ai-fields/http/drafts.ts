@@ -187,7 +187,7 @@ export class Drafts {
       left,
       sources,
       names: await this.schemas.names(em, tenantId, principal.id),
-      inputsHash: inputsHash(field, record.values, left),
+      inputsHash: inputsHash(field, pipeline.name, record.values, left),
     };
     return { collected, prepared: await this.preparer.prepare(em, tenantId, promptField(collected)) };
   }

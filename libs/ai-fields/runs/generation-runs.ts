@@ -46,6 +46,8 @@ interface Counts {
   cost: string;
 }
 
+/** Records that a caller waits for, about a second; more are queued after the answer. */
+const ANSWERED_AFTER = 1000;
 /** Of what the column can hold. */
 const MAX_LIMIT = 2_147_483_647;
 
@@ -85,9 +87,9 @@ export class GenerationRuns {
   ) {}
 
   /**
-   * Queues the generations. Where this process dies meanwhile, a worker goes on.
+   * Queues the generations, after the first ones without the caller. Where this process dies meanwhile, a worker goes on.
    *
-   * @returns the run and how many were queued.
+   * @returns the run and how many are queued already; the progress tells whether more come (`queueing`).
    * @throws NotFoundError; FieldNotVisibleError, 403.
    */
   async start(principal: Principal, request: RunRequest): Promise<{ run_id: string; queued: number }> {
@@ -109,7 +111,7 @@ export class GenerationRuns {
         this.options.leaseMs,
       ]);
     });
-    return { run_id: run.id, queued: await this.filler.fill(run) };
+    return { run_id: run.id, queued: await this.filler.fill(run, ANSWERED_AFTER) };
   }
 
   /** @throws NotFoundError */

@@ -1,19 +1,25 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { nanoToUsd } from '#libs/common';
+import { FieldsmithError, nanoToUsd } from '#libs/common';
 import { Budgets, costOf, holdAmount, type HoldBounds } from '#libs/accounting';
-import type { HostRecord, Principal } from '#libs/host';
-import { CallPreparer, holdBoundsOf, type PreparedCall } from '#libs/processing';
-import { TenantSettingsStore, TenantTransactions, type TenantSettings } from '#libs/tenants';
+import { PIPELINE_SCHEMAS, type HostRecord, type PipelineSchemas, type Principal } from '#libs/host';
+import { CallPreparer, holdBoundsOf, JobSkipped, type PreparedCall } from '#libs/processing';
+import { TenantSettingsStore, TenantTransactions } from '#libs/tenants';
 import { downstreamFields, type CompiledPipeline } from '../config/compile-pipeline.js';
+import { gatherField, type FieldReadings } from '../generation/gather-field.js';
 import { promptField } from '../generation/prompt-field.js';
-import { inputsHash } from '../values/inputs.js';
+import { readValues, type ValueRow } from '../values/value-row.js';
 import { ValueSight } from '../visibility/value-sight.js';
 import { RunRecords } from './run-records.js';
 import type { RunRequest } from './run-request.js';
 
 export interface RunEstimate {
+  /** For which a call would be made. */
   records: number;
+  /** For which none would: a person's value, a condition that does not hold, nothing changed. */
+  skipped: number;
+  /** Whose prompt breaks a bound of the language: their jobs fail and cost nothing. */
+  failing: number;
   /** Roughly, at four bytes a token. */
   input_tokens: number;
   /** At as many output tokens as this field's answers had lately; null where the model has no known price. */
@@ -27,6 +33,12 @@ export interface RunEstimate {
 const BYTES_PER_TOKEN = 4;
 /** A guess for a field that has no history. */
 const TYPICAL_OUTPUT_SHARE = 4;
+
+/** Why a record would have no call. */
+type NoCall = 'skipped' | 'failing';
+
+/** Errors that one record's values make; any other one is the same for all. */
+const OF_ONE_RECORD = new Set(['prompt_too_large', 'prompt_too_many_iterations', 'excluded_reference']);
 
 /** Of the last month: the daily sums, and what is not in them yet. */
 const TYPICAL_OUTPUT = `
@@ -42,6 +54,7 @@ const TYPICAL_OUTPUT = `
 @Injectable()
 export class RunEstimator {
   constructor(
+    @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
     private readonly runRecords: RunRecords,
     private readonly preparer: CallPreparer,
     private readonly settings: TenantSettingsStore,
@@ -56,20 +69,23 @@ export class RunEstimator {
       const compiled = await this.runRecords.requested(em, principal, request);
       await this.sights.requireInputs(em, principal, compiled, request.field);
     });
-    const total = { records: 0, inputTokens: 0, typical: 0n, max: 0n, priced: true };
+    const total = { records: 0, skipped: 0, failing: 0, inputTokens: 0, typical: 0n, max: 0n, priced: true };
     let downstream: string[] = [];
     let remaining: number | null = null;
     await this.runRecords.eachPage(principal.tenantId, request, async (em, { compiled, records }) => {
       downstream = downstreamFields(compiled, request.field);
-      const settings = await this.settings.read(em, principal.tenantId);
       const outputTokens = await this.typicalOutput(em, principal.tenantId, request);
-      for (const record of records) {
-        const prepared = await this.prepare(em, principal, compiled, settings, record, request.field);
-        const bounds = holdBoundsOf(prepared.provider, prepared.request);
+      const calls = await this.calls(em, principal, compiled, records, request.field);
+      for (const call of calls) {
+        if (call === 'skipped' || call === 'failing') {
+          total[call] += 1;
+          continue;
+        }
+        const bounds = holdBoundsOf(call.provider, call.request);
         const tokens = Math.ceil(bounds.inputTokenBound / BYTES_PER_TOKEN);
         total.records += 1;
         total.inputTokens += tokens;
-        const cost = costs(prepared, bounds, tokens, outputTokens);
+        const cost = costs(call, bounds, tokens, outputTokens);
         total.priced &&= cost !== undefined;
         total.typical += cost?.typical ?? 0n;
         total.max += cost?.max ?? 0n;
@@ -78,6 +94,8 @@ export class RunEstimator {
     });
     return {
       records: total.records,
+      skipped: total.skipped,
+      failing: total.failing,
       input_tokens: total.inputTokens,
       typical_cost_usd: total.priced ? nanoToUsd(total.typical) : null,
       max_cost_usd: total.priced ? nanoToUsd(total.max) : null,
@@ -86,28 +104,41 @@ export class RunEstimator {
     };
   }
 
-  private prepare(
+  /** The call for each record, as things stand now. */
+  private async calls(
     em: EntityManager,
-    { tenantId }: Principal,
+    { tenantId, id: principalId }: Principal,
     compiled: CompiledPipeline,
-    settings: TenantSettings,
-    record: HostRecord,
+    records: readonly HostRecord[],
     slug: string,
-  ): Promise<PreparedCall> {
-    const field = compiled.fields.get(slug)!;
-    const left = new Set<string>();
-    const prompted = promptField({
-      compiled,
-      field,
-      settings,
-      record,
-      row: undefined,
-      left,
-      sources: [],
-      names: { tenant: '', user: '' },
-      inputsHash: inputsHash(field, record.values, left),
-    });
-    return this.preparer.prepare(em, tenantId, prompted);
+  ): Promise<(PreparedCall | NoCall)[]> {
+    const settings = await this.settings.read(em, tenantId);
+    const names = await this.schemas.names(em, tenantId, principalId);
+    const rows = new Map<string, ValueRow[]>(records.map(({ id }) => [id, []]));
+    for (const row of await readValues(em, tenantId, [...rows.keys()])) rows.get(row.record_id)?.push(row);
+    const calls: (PreparedCall | NoCall)[] = [];
+    for (const record of records) {
+      const read = { compiled, field: compiled.fields.get(slug)!, settings, record, names };
+      calls.push(await this.call(em, tenantId, read, rows.get(record.id) ?? []));
+    }
+    return calls;
+  }
+
+  private async call(
+    em: EntityManager,
+    tenantId: string,
+    read: FieldReadings,
+    rows: readonly ValueRow[],
+  ): Promise<PreparedCall | NoCall> {
+    try {
+      const collected = gatherField(read, rows, false);
+      const prepared = await this.preparer.prepare(em, tenantId, promptField(collected));
+      return prepared.fingerprint === prepared.prompted.currentFingerprint ? 'skipped' : prepared;
+    } catch (error) {
+      if (error instanceof JobSkipped) return 'skipped';
+      if (error instanceof FieldsmithError && OF_ONE_RECORD.has(error.code)) return 'failing';
+      throw error;
+    }
   }
 
   private async typicalOutput(

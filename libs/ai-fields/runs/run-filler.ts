@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, Logger, type BeforeApplicationShutdown } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { NotFoundError, type Json } from '#libs/common';
+import { loggableError, NotFoundError, type Json } from '#libs/common';
 import { LANE, PROCESSING_OPTIONS, type Priority, type ProcessingOptions } from '#libs/processing';
 import { TenantTransactions } from '#libs/tenants';
 import { GenerationQueue } from '../generation/enqueue-due.js';
@@ -29,6 +29,7 @@ interface RunRow {
 
 interface Progress {
   total: number;
+  /** Whether there is nothing left to do for this owner. */
   done: boolean;
 }
 
@@ -55,6 +56,7 @@ const GIVE_UP = `
  */
 @Injectable()
 export class RunFiller implements BeforeApplicationShutdown {
+  private readonly logger = new Logger(RunFiller.name);
   private readonly filling = new Set<Promise<unknown>>();
   private closing = false;
 
@@ -81,10 +83,16 @@ export class RunFiller implements BeforeApplicationShutdown {
    * Queues until the run has all its records, is stopped, belongs to somebody else, or this process goes down. A run whose
    * pipeline or field has gone is stopped.
    *
-   * @returns how many records the run has queued in all.
+   * @param enough after how many records to return; the rest is queued meanwhile. Default all.
+   * @returns how many records the run has queued so far.
    */
-  async fill(run: QueueingRun): Promise<number> {
-    const filling = this.pages(run);
+  async fill(run: QueueingRun, enough = Number.MAX_SAFE_INTEGER): Promise<number> {
+    const { total, done } = await this.tracked(this.pages(run, enough));
+    if (!done) void this.tracked(this.goOn(run));
+    return total;
+  }
+
+  private async tracked<T>(filling: Promise<T>): Promise<T> {
     this.filling.add(filling);
     try {
       return await filling;
@@ -93,20 +101,35 @@ export class RunFiller implements BeforeApplicationShutdown {
     }
   }
 
-  private async pages(run: QueueingRun): Promise<number> {
+  /** Nobody waits for it: what fails is left to whoever takes the run over. */
+  private async goOn(run: QueueingRun): Promise<void> {
+    try {
+      await this.pages(run, Number.MAX_SAFE_INTEGER);
+    } catch (error) {
+      this.logger.error({
+        message: 'a run could not be queued whole, a worker goes on with it',
+        run_id: run.id,
+        tenant_id: run.tenantId,
+        err: loggableError(error),
+      });
+    }
+  }
+
+  private async pages(run: QueueingRun, enough: number): Promise<Progress> {
     let total = 0;
     try {
       while (!this.closing) {
         const progress = await this.tenants.transaction(run.tenantId, (em) => this.nextPage(em, run));
-        total = progress?.total ?? total;
-        if (!progress || progress.done) return total;
+        if (!progress) return { total, done: true };
+        if (progress.done || progress.total >= enough) return progress;
+        total = progress.total;
       }
       await this.change(GIVE_BACK, run);
     } catch (error) {
       if (!(error instanceof NotFoundError)) throw error;
       await this.change(GIVE_UP, run);
     }
-    return total;
+    return { total, done: true };
   }
 
   /** @returns undefined where the run is not this owner's to queue any more. */

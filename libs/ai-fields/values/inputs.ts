@@ -2,17 +2,19 @@ import { hashOf, type Json } from '#libs/common';
 import type { CompiledField } from '../config/compile-field.js';
 
 /**
- * Hash of the values that go into a field's prompt, as they are now. `left` names fields that are left out because their
- * values are made from excluded ones.
+ * Hash of the values that go into a field's prompt, as they read there now: a label or a currency that changes counts, an
+ * empty field does not. The condition decides whether there is a prompt, and is no part of it.
+ *
+ * @param left fields that are left out because their values are made from excluded ones.
  */
 export function inputsHash(
-  field: CompiledField,
+  { prompt, system }: CompiledField,
+  pipelineName: string,
   values: Readonly<Record<string, Json>>,
   left: ReadonlySet<string>,
 ): string {
-  const inputs: Record<string, Json> = {};
-  for (const slug of field.reads) if (!left.has(slug)) inputs[slug] = values[slug] ?? null;
-  return hashOf(inputs);
+  const input = { values, variables: { pipeline_name: pipelineName }, exclude: left };
+  return hashOf({ ...prompt.inputs(input), ...system?.inputs(input) });
 }
 
 /** AI fields whose values, as they stand, are made from something this field excludes. */

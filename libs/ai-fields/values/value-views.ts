@@ -194,7 +194,7 @@ function describeRecord(
     const upstreamFresh = [...field.reads].every((read) =>
       isFresh(states.get(read), jobs.get(subjectOf(record.id, read))),
     );
-    const hash = inputsHash(field, record.values, left);
+    const hash = inputsHash(field, compiled.pipeline.name, record.values, left);
     states.set(slug, deriveState(field, values.get(subject), jobs.get(subject) ?? {}, hash, upstreamFresh));
   }
   return Object.fromEntries(
