@@ -7,6 +7,6 @@ export { APP_ROLE, SYSTEM_ROLE, TENANT_SETTING } from './roles.js';
 export { SecretBox, type SealedSecret } from './secret-box.js';
 export { SYSTEM_FUNCTIONS } from './system-functions.js';
 export { TenantSettingsStore } from './tenant-settings.js';
-export { tenantOf, TenantTransactions } from './tenant-transactions.js';
+export { commitBehind, tenantOf, TenantTransactions } from './tenant-transactions.js';
 export { TenantsModule } from './tenants.module.js';
 export { TENANTS_OPTIONS, type TenantSettings, type TenantsOptions } from './tenants.options.js';

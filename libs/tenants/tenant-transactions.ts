@@ -15,14 +15,37 @@ const PLACES = 7;
 /** Of those, transactions of one tenant. */
 const SHARE = 5;
 
-const tenantOfRunner = new WeakMap<QueryRunner, string>();
+interface OpenTransaction {
+  tenantId: string;
+  /** The COMMIT, once it has been sent. */
+  committing?: Promise<unknown>;
+}
+
+const openTransactions = new WeakMap<QueryRunner, OpenTransaction>();
 
 /** The tenant that {@link TenantTransactions} has set for the transaction of this manager; undefined in a host's own. */
 export function tenantOf(em: EntityManager): string | undefined {
-  return em.queryRunner && tenantOfRunner.get(em.queryRunner);
+  return em.queryRunner && openTransactions.get(em.queryRunner)?.tenantId;
 }
 
-/** The part of TypeORM's query runner that it sets itself in `startTransaction`. */
+/**
+ * Sends the COMMIT behind the statement sent last without waiting for its answer: one round trip less. Where that statement
+ * fails, the database rolls back instead. The work must send nothing more, and must throw where, and only where, that
+ * statement fails. Without effect in a transaction that {@link TenantTransactions} has not opened.
+ *
+ * @example
+ * const saved = em.query(LAST_STATEMENT, values);
+ * commitBehind(em);
+ * return await saved;
+ */
+export function commitBehind(em: EntityManager): void {
+  const open = em.queryRunner && openTransactions.get(em.queryRunner);
+  if (!open) return;
+  open.committing = em.query('COMMIT');
+  open.committing.catch(() => undefined);
+}
+
+/** The part of TypeORM's query runner that it sets itself in `startTransaction` and `commitTransaction`. */
 interface TransactionState {
   isTransactionActive: boolean;
   transactionDepth: number;
@@ -108,20 +131,41 @@ export class TenantTransactions {
     work: (em: EntityManager) => Promise<T>,
   ): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
-    tenantOfRunner.set(runner, tenantId);
+    const open: OpenTransaction = { tenantId };
+    openTransactions.set(runner, open);
     try {
       const client = (await runner.connect()) as pg.PoolClient;
       const begun = this.begin(runner, client, begin);
       const result = await work(runner.manager);
       await begun;
-      await runner.commitTransaction();
+      await (open.committing ? this.committed(runner, open.committing) : runner.commitTransaction());
       return result;
     } catch (error) {
-      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+      if (runner.isTransactionActive) await this.rollBack(runner, open);
       throw error;
     } finally {
       await runner.release();
     }
+  }
+
+  private async committed(runner: QueryRunner, committing: Promise<unknown>): Promise<void> {
+    await committing;
+    this.ended(runner);
+    await runner.broadcaster.broadcast('AfterTransactionCommit');
+  }
+
+  /** After a COMMIT that was sent the database has rolled back already. */
+  private async rollBack(runner: QueryRunner, { committing }: OpenTransaction): Promise<void> {
+    if (!committing) return runner.rollbackTransaction().catch(() => undefined);
+    await committing.catch(() => undefined);
+    this.ended(runner);
+    await runner.broadcaster.broadcast('AfterTransactionRollback');
+  }
+
+  private ended(runner: QueryRunner): void {
+    const state = runner as unknown as TransactionState;
+    state.isTransactionActive = false;
+    state.transactionDepth = 0;
   }
 
   /**

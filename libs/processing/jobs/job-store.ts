@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { newId, storableJson, type Json } from '#libs/common';
 import { EventLog, Wakeups } from '#libs/events';
-import { afterCommit, TenantSettingsStore, type TenantSettings } from '#libs/tenants';
+import { afterCommit, commitBehind, TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import { KeyLines } from '../dispatch/key-lines.js';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
 import { JobReporter } from '../telemetry/job-reporter.js';
@@ -121,15 +121,13 @@ export class JobStore {
   /**
    * Ends an attempt. Fenced: throws the database error `FS001` where the attempt has been taken over, and, where a value was
    * about to be stored, `FS004` for a job that was stopped and `FS005` where what it was made from was withdrawn.
-   *
-   * @returns the status the job really got: a retry may find itself superseded by a newer job.
    */
   async finish(
     em: EntityManager,
     job: ClaimedJob,
     end: JobEnd,
     calls: RecordedCalls = NO_CALLS,
-  ): Promise<string> {
+  ): Promise<void> {
     const [row] = await em.query<{ status: string; woke: boolean }[]>(
       'SELECT * FROM ai_finish_job($1, $2, $3, $4, $5, $6)',
       [
@@ -141,13 +139,25 @@ export class JobStore {
         JSON.stringify(calls.settlements),
       ],
     );
+    // A retry may have found itself superseded by a newer job.
     const { status, woke } = row!;
     // Dispatchers look only where something may be due: each look costs as much as a fifth of a job.
     if (woke || status === 'pending') this.announce(em, job.tenantId);
     else this.events.announce(em, job.tenantId);
     afterCommit(em, `ended:${job.id}`, () => this.reporter.ended(job, end, status, calls));
     this.callNext(em, [calls.key, job.waitKey, end.waitKey]);
-    return status;
+  }
+
+  /** The same as the last statement of its transaction, with the commit behind it: see {@link commitBehind}. */
+  async finishLast(
+    em: EntityManager,
+    job: ClaimedJob,
+    end: JobEnd,
+    calls: RecordedCalls = NO_CALLS,
+  ): Promise<void> {
+    const finished = this.finish(em, job, end, calls);
+    commitBehind(em);
+    await finished;
   }
 
   /** After the commit: a slot was given back, or one that a job was called for not taken; or both met on the way. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { FieldsmithError } from '#libs/common';
-import { isDatabaseAway, TenantTransactions } from '#libs/tenants';
+import { commitBehind, isDatabaseAway, TenantTransactions } from '#libs/tenants';
 import type { ClaimedJob, JobHint } from '../jobs/job.js';
 import { JobStore } from '../jobs/job-store.js';
 import type { BegunJob, CollectedJob } from './begun-job.js';
@@ -76,7 +76,10 @@ export class JobBeginner {
     }
   }
 
-  /** Looks for what makes the call unnecessary: the value is current, or an equal request was answered before. */
+  /**
+   * Looks for what makes the call unnecessary: the value is current, or an equal request was answered before. The last to
+   * look at the database.
+   */
   private async findKnown(em: EntityManager, begun: BegunJob): Promise<void> {
     const { job, prepared } = begun;
     const { prompted, fingerprint, key } = prepared;
@@ -88,7 +91,9 @@ export class JobBeginner {
     if (begun.saved) return;
     if (!job.force && prompted.cacheSeconds > 0) {
       const request = { fingerprint, sources: prompted.sources };
-      begun.cached = await this.cache.find(em, job.tenantId, request, prompted.cacheSeconds);
+      const found = this.cache.find(em, job.tenantId, request, prompted.cacheSeconds);
+      commitBehind(em);
+      begun.cached = await found;
     }
     if (begun.cached) return;
     if (key.breaker && key.breaker.probeInMs > 0) throw this.keys.failing(key.ref, key.breaker);

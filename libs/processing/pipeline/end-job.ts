@@ -83,12 +83,13 @@ export class JobEnder {
     const fallback = failed ? process.fallback?.(job, collected) : undefined;
     if (fallback === undefined) {
       if (end.outcome === 'discarded') await process.discarded?.(em, job, collected, end.errorCode ?? '');
-      await this.store.finish(em, job, end, recorded);
+      await this.store.finishLast(em, job, end, recorded);
       return;
     }
     const result: StoredResult = { value: fallback, outcome: 'fallback', sources: [] };
     const output = await process.store(em, job, collected, result);
-    await this.store.finish(em, job, { ...end, status: 'completed', outcome: 'fallback', output }, recorded);
+    const stored = { ...end, status: 'completed', outcome: 'fallback', output } as const;
+    await this.store.finishLast(em, job, stored, recorded);
   }
 
   /** One transaction; where that finds the ground gone under it, another that says so. */

@@ -80,8 +80,9 @@ export class JobRunner {
       const recorded = begun.cached
         ? { executions: [cachedExecution(begun, result)], settlements: [] }
         : recordOf(calls, { value: result.value, stored: true });
+      if (!begun.saved) return this.store.finishLast(em, job, end, recorded);
       await this.store.finish(em, job, end, recorded);
-      if (begun.saved) await markStored(em, job.tenantId, begun.saved.id, result.value);
+      await markStored(em, job.tenantId, begun.saved.id, result.value);
     });
   }
 
