@@ -19,8 +19,6 @@ describe('classifyFailure', () => {
     ['ECONNRESET', false, 'connection', 'unknown', true],
     ['EAI_AGAIN', true, 'connection', 'none', true],
     ['CERT_HAS_EXPIRED', true, 'connection', 'none', true],
-    ['UND_ERR_HEADERS_TIMEOUT', false, 'timeout', 'unknown', true],
-    ['UND_ERR_BODY_TIMEOUT', false, 'timeout', 'unknown', true],
     ['HPE_INVALID_CONSTANT', false, 'bad_answer', 'unknown', true],
     ['ERR__ERROR_FORMAT_PADDING_1', false, 'bad_answer', 'unknown', true],
     [undefined, false, 'unknown', 'unknown', false],

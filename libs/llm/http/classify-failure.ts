@@ -1,5 +1,5 @@
 import { LlmError, type LlmErrorFacts, type LlmErrorKind } from '../llm-error.js';
-import { REFUSED_ADDRESS } from './guarded-send.js';
+import { REFUSED_ADDRESS } from './http-send.js';
 import { HttpFailure, TransportFailure } from './provider-fetch.js';
 import { redact } from './redact.js';
 import { retryAfterMs } from './retry-after.js';
@@ -57,13 +57,6 @@ function transportError({ code, neverLeft }: TransportFailure, call: FailedCall)
   const facts = { billing: 'unknown' } as const;
   if (code === undefined)
     return new LlmError('unknown', `The call to ${label} failed for no stated reason.`, facts);
-  if (code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
-    return new LlmError(
-      'timeout',
-      `${label} sent nothing for so long that the connection was closed.`,
-      facts,
-    );
-  }
   if (code === 'ANSWER_TOO_LARGE' || /^(HPE_|Z_|ERR__)/.test(code)) {
     const message = `${label} sent an answer that cannot be read (${code}): check that base_url is that of a provider.`;
     return new LlmError('bad_answer', message, facts);

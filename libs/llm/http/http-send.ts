@@ -1,21 +1,50 @@
 import { lookup } from 'node:dns';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { request as httpsRequest } from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
-import { Readable } from 'node:stream';
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { isIP, type LookupFunction, type Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { ConnectPolicy } from '../base-url-policy.js';
-import type { Send } from './provider-fetch.js';
 
 /** The address that a name leads to may not be connected to. */
 export const REFUSED_ADDRESS = 'REFUSED_ADDRESS';
-/** Milliseconds to connect, as `fetch` has them. */
+/** Milliseconds to connect. */
 const CONNECT_MS = 10_000;
+/** An idle connection is closed before most servers would: one that is closed while a request leaves may have been paid for. */
+const IDLE_MS = 4_000;
 /** Answers of these have no body. */
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
-/** Nobody answers there: nothing was sent. */
-class NotConnected extends Error {
-  readonly code = 'UND_ERR_CONNECT_TIMEOUT';
+const DECODERS: Record<string, () => NodeJS.ReadWriteStream & Readable> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+};
+
+/** A request as the SDKs make it. */
+export interface HttpRequest {
+  method: string;
+  headers: Record<string, string>;
+  body?: string;
+  signal?: AbortSignal;
+}
+
+/** An answer whose body is still to be read. */
+export interface HttpAnswer {
+  status: number;
+  headers: Headers;
+  body: AsyncIterable<Buffer>;
+}
+
+/** Sends one request. It follows no redirects, and fails with {@link NotConnected} or the errors of Node's client. */
+export type HttpSend = (url: URL, request: HttpRequest) => Promise<HttpAnswer>;
+
+/** No connection came to stand: nothing was sent. */
+export class NotConnected extends Error {
+  constructor(readonly code: string | undefined) {
+    super('No connection was made.');
+  }
 }
 
 /** The connection ended, or became one of another protocol, and there was no answer. */
@@ -25,57 +54,77 @@ class NoAnswer extends Error {
 
 class RefusedAddress extends Error {
   readonly code = REFUSED_ADDRESS;
-  /** No connection was made. */
-  readonly syscall = 'connect';
+}
+
+/** How connections are made. */
+interface Connecting {
+  /** Unset: each request has a connection of its own. */
+  agents?: { http: HttpAgent; https: HttpsAgent };
+  lookup?: LookupFunction;
+}
+
+const kept = { keepAlive: true, timeout: IDLE_MS };
+const OPEN: Connecting = { agents: { http: new HttpAgent(kept), https: new HttpsAgent(kept) } };
+
+/**
+ * Sends anywhere, over connections that are kept for the next request. Node's own client, because `fetch` costs a fifth of
+ * what a job costs this process: measured, 14 % of its time where this takes 5 %.
+ */
+export function openSend(): HttpSend {
+  return (url, request) => exchange(url, request, OPEN);
 }
 
 /**
- * Sends like `fetch`, but connects only where the policy lets it. The address is looked at in the look-up of the socket
- * itself, so that what is checked is what is connected to, whatever the name led to before; each request has a
- * connection of its own. Follows no redirects. Node's `fetch` takes no look-up of ours without a package of its own.
+ * Sends only where the policy lets it. The address is looked at in the look-up of the socket itself, so that what is checked
+ * is what is connected to, whatever the name led to before; each request has a connection of its own.
  */
-export function guardedSend(mayConnect: ConnectPolicy): Send {
-  return (input, init = {}) => {
-    const url = new URL(input instanceof Request ? input.url : input);
+export function guardedSend(mayConnect: ConnectPolicy): HttpSend {
+  return (url, request) => {
     const host = url.hostname.replace(/^\[|\]$/g, '');
     // An address is connected to without a look-up.
-    if (isIP(host) && !mayConnect(url, host)) return Promise.reject(new RefusedAddress());
-    const { method = 'GET', headers, body, signal } = init;
-    if (body !== undefined && body !== null && typeof body !== 'string')
-      return Promise.reject(new TypeError('Only texts are sent to providers.'));
-    const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    const options = {
-      method,
-      headers: headers as Record<string, string>,
-      signal: signal ?? undefined,
-      lookup: guardedLookup((address) => mayConnect(url, address)),
-      agent: false,
-    } as const;
-    return new Promise((resolve, reject) => {
-      const sent = request(url, options);
-      const late = setTimeout(() => sent.destroy(new NotConnected()), CONNECT_MS);
-      sent.on('error', reject);
-      sent.on('socket', (socket) => {
-        const connected = url.protocol === 'https:' ? 'secureConnect' : 'connect';
-        socket.once(connected, () => clearTimeout(late));
-      });
-      sent.on('upgrade', (_, socket) => socket.destroy());
-      // Whatever happened: nobody waits for an answer that cannot come any more.
-      sent.on('close', () => {
-        clearTimeout(late);
-        reject(new NoAnswer());
-      });
-      sent.on('response', (incoming) => {
-        try {
-          resolve(responseOf(incoming));
-        } catch (error) {
-          incoming.destroy();
-          reject(error as Error);
-        }
-      });
-      sent.end(body ?? undefined);
-    });
+    if (isIP(host) && !mayConnect(url, host)) return Promise.reject(new NotConnected(REFUSED_ADDRESS));
+    return exchange(url, request, { lookup: guardedLookup((address) => mayConnect(url, address)) });
   };
+}
+
+function exchange(
+  url: URL,
+  { body, ...request }: HttpRequest,
+  { agents, lookup: look }: Connecting,
+): Promise<HttpAnswer> {
+  const isSecure = url.protocol === 'https:';
+  const agent = agents ? (isSecure ? agents.https : agents.http) : false;
+  const send = isSecure ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const sent = send(url, { ...request, agent, ...(look ? { lookup: look } : {}) });
+    let isConnected = false;
+    const late = setTimeout(() => sent.destroy(new NotConnected('ETIMEDOUT')), CONNECT_MS);
+    const connected = () => {
+      isConnected = true;
+      clearTimeout(late);
+    };
+    const fail = (error: NodeJS.ErrnoException) => reject(isConnected ? error : new NotConnected(error.code));
+    sent.on('error', fail);
+    sent.on('socket', (socket: Socket) => {
+      if (sent.reusedSocket) connected();
+      else socket.once(isSecure ? 'secureConnect' : 'connect', connected);
+    });
+    sent.on('upgrade', (_, socket) => socket.destroy());
+    // Whatever happened: nobody waits for an answer that cannot come any more.
+    sent.on('close', () => {
+      clearTimeout(late);
+      fail(new NoAnswer());
+    });
+    sent.on('response', (incoming) => {
+      try {
+        resolve(answerOf(incoming));
+      } catch (error) {
+        incoming.destroy();
+        reject(error as Error);
+      }
+    });
+    sent.end(body);
+  });
 }
 
 function guardedLookup(mayConnect: (address: string) => boolean): LookupFunction {
@@ -91,13 +140,22 @@ function guardedLookup(mayConnect: (address: string) => boolean): LookupFunction
   };
 }
 
-/** @throws where status or headers are none. */
-function responseOf(incoming: IncomingMessage): Response {
+/** @throws where headers are none. */
+function answerOf(incoming: IncomingMessage): HttpAnswer {
   const { statusCode: status = 0, rawHeaders } = incoming;
   const headers = new Headers();
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) headers.append(rawHeaders[at]!, rawHeaders[at + 1]!);
-  const isEmpty = WITHOUT_BODY.has(status);
-  if (isEmpty) incoming.destroy();
-  const body = isEmpty ? null : (Readable.toWeb(incoming) as ReadableStream<Uint8Array>);
-  return new Response(body, { status, headers });
+  if (WITHOUT_BODY.has(status)) incoming.resume();
+  return { status, headers, body: WITHOUT_BODY.has(status) ? empty() : decoded(incoming) };
+}
+
+async function* empty(): AsyncGenerator<Buffer> {}
+
+/** None is asked for, and some servers compress all the same. */
+function decoded(incoming: IncomingMessage): Readable {
+  const decoder = DECODERS[incoming.headers['content-encoding']?.toLowerCase() ?? '']?.();
+  if (!decoder) return incoming;
+  incoming.on('error', (error) => decoder.destroy(error));
+  decoder.on('close', () => incoming.destroy());
+  return incoming.pipe(decoder);
 }

@@ -1,3 +1,5 @@
+import { NotConnected, type HttpSend } from './http-send.js';
+
 /** More than any answer needs: a million output tokens as escaped JSON. */
 const LONGEST_BODY_BYTES = 16 * 1024 * 1024;
 
@@ -40,31 +42,42 @@ export class HttpFailure extends Error {
   }
 }
 
-/** What `fetch` does, as far as it is used here. */
+/** What the SDKs take as `fetch`. */
 export type Send = (url: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
+/** What an SDK hands back of an answer that has been read: it looks at the status and the headers. */
+export interface ReadResponse extends Response {
+  /** The body. */
+  readonly read: string;
+}
 
 /**
  * The `fetch` given to the SDKs, over one that sends. It reads the whole answer, so that a deadline covers the body too, bounds its
- * size, follows no redirects (they would lead around the allow list), and fails with one of the two classes
- * above, which the SDKs hand on as the `cause` of their connection error.
+ * size, and fails with one of the two classes above, which the SDKs hand on as the `cause` of their connection error.
  *
- * @returns a function that throws TransportFailure or HttpFailure, and nothing else.
+ * @returns a function that gives a {@link ReadResponse}, and throws TransportFailure or HttpFailure and nothing else.
  */
-export function providerFetch(send: Send = fetch): Send {
+export function providerFetch(send: HttpSend): Send {
   return async (url, init = {}) => {
-    const { response, body } = await exchange(send, url, init);
-    if (!response.ok) throw new HttpFailure(response.status, response.headers, body);
-    return new Response(response.status === 204 ? null : body, {
-      status: response.status,
-      headers: response.headers,
-    });
+    const { status, headers, body } = await exchange(send, url, init);
+    if (status < 200 || status > 299) throw new HttpFailure(status, headers, body);
+    return Object.assign(new Response(null, { status, headers }), { read: body });
   };
 }
 
-async function exchange(send: Send, url: string | URL | Request, init: RequestInit) {
+async function exchange(send: HttpSend, url: string | URL | Request, init: RequestInit) {
   try {
-    const response = await send(url, { ...init, headers: sentHeaders(init.headers), redirect: 'manual' });
-    return { response, body: await readBody(response) };
+    const { method = 'GET', headers, body, signal } = init;
+    if (body !== undefined && body !== null && typeof body !== 'string')
+      throw new TypeError('Only texts are sent to providers.');
+    const request = {
+      method,
+      headers: sentHeaders(headers),
+      body: body ?? undefined,
+      signal: signal ?? undefined,
+    };
+    const answer = await send(new URL(url instanceof Request ? url.url : url), request);
+    return { ...answer, body: await readBody(answer.body) };
   } catch (error) {
     throw error instanceof TransportFailure ? error : transportFailure(error);
   }
@@ -80,57 +93,18 @@ function sentHeaders(headers: RequestInit['headers']): Record<string, string> {
   return sent;
 }
 
-async function readBody(response: Response): Promise<string> {
-  const length = Number(response.headers.get('content-length') ?? NaN);
-  // A declared length is enforced by the client; without one, or compressed, the size shows only while reading.
-  if (length <= LONGEST_BODY_BYTES && !response.headers.has('content-encoding')) return response.text();
-  if (!response.body) return '';
-  const decoder = new TextDecoder();
-  let text = '';
+async function readBody(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of response.body) {
+  for await (const chunk of body) {
     size += chunk.byteLength;
     if (size > LONGEST_BODY_BYTES) throw new TransportFailure('ANSWER_TOO_LARGE', false);
-    text += decoder.decode(chunk, { stream: true });
+    chunks.push(chunk);
   }
-  return text + decoder.decode();
-}
-
-/** What Node's errors have and their types do not. */
-interface SystemError {
-  code?: unknown;
-  syscall?: unknown;
-  cause?: unknown;
-  errors?: unknown;
+  return new TextDecoder().decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
 }
 
 function transportFailure(error: unknown): TransportFailure {
-  let current = error as SystemError | undefined;
-  for (let depth = 0; current && typeof current === 'object' && depth < 5; depth++) {
-    if (typeof current.code === 'string') return new TransportFailure(current.code, neverLeft(current));
-    current = current.cause as SystemError | undefined;
-  }
-  return new TransportFailure(undefined, false);
-}
-
-const BEFORE_CONNECTION = new Set<unknown>(['connect', 'getaddrinfo']);
-const BEFORE_REQUEST = new Set<unknown>([
-  'UND_ERR_CONNECT_TIMEOUT',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'HOSTNAME_MISMATCH',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
-  'ERR_SSL_UNSUPPORTED_PROTOCOL',
-  'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
-  'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE',
-]);
-
-/** Host names and refused connections, and certificates that do not verify: no byte of the request was sent. */
-function neverLeft(error: SystemError): boolean {
-  const attempts =
-    Array.isArray(error.errors) && error.errors.length > 0 ? (error.errors as SystemError[]) : [error];
-  if (attempts.every((attempt) => BEFORE_CONNECTION.has(attempt?.syscall))) return true;
-  return BEFORE_REQUEST.has(error.code) || /^(CERT_|UNABLE_TO_)/.test(String(error.code));
+  const { code } = error as { code?: unknown };
+  return new TransportFailure(typeof code === 'string' ? code : undefined, error instanceof NotConnected);
 }

@@ -2,6 +2,7 @@ import { LlmError } from '../llm-error.js';
 import type { LlmAnswer, LlmCredentials, LlmRequest } from '../llm-provider.js';
 import { classifyFailure, requestIdOf, type FailedCall } from './classify-failure.js';
 import { openDeadline } from './deadline.js';
+import type { ReadResponse } from './provider-fetch.js';
 import { redact } from './redact.js';
 import { SdkClients, type ClientOf, type ClientOptions, type SdkClient } from './sdk-clients.js';
 
@@ -79,7 +80,7 @@ export class ProviderLine {
       const client = this.clients.get({ baseUrl, apiKey: call.apiKey, mayConnect });
       const options = { body, signal: deadline.signal };
       const response = await (body ? client.post(path, options) : client.get(path, options)).asResponse();
-      return { text: await response.text(), requestId: requestIdOf(response.headers) };
+      return { text: (response as ReadResponse).read, requestId: requestIdOf(response.headers) };
     } catch (error) {
       throw classifyFailure(error, { ...call, endedBy: deadline.endedBy });
     } finally {

@@ -1,7 +1,7 @@
 import { hashOf } from '#libs/common';
 import { LRUCache } from 'lru-cache';
 import type { ConnectPolicy } from '../base-url-policy.js';
-import { guardedSend } from './guarded-send.js';
+import { guardedSend, openSend } from './http-send.js';
 import { providerFetch, type Send } from './provider-fetch.js';
 
 const MOST_CLIENTS = 500;
@@ -44,7 +44,7 @@ export interface ClientOf {
 /** SDK clients, one per base URL and key, the least recently used dropped first. Connections are shared by all. */
 export class SdkClients {
   private readonly clients = new LRUCache<string, SdkClient>({ max: MOST_CLIENTS });
-  private readonly open = providerFetch();
+  private readonly open = providerFetch(openSend());
 
   constructor(private readonly create: (options: ClientOptions) => SdkClient) {}
 
