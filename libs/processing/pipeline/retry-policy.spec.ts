@@ -30,6 +30,12 @@ describe('decideRetry', () => {
     expect(decideRetry(new TypeError('unknown'), fresh).kind).toBe('retry');
   });
 
+  it('retries not before the provider wants to be asked again, which may be an hour', () => {
+    expect(decideRetry(providerError('server', 7000), fresh)).toEqual({ kind: 'retry', delayMs: 7000 });
+    expect(decideRetry(providerError('server', 1000), fresh)).toEqual({ kind: 'retry', delayMs: 5000 });
+    expect(decideRetry(providerError('server', 1e9), fresh)).toMatchObject({ delayMs: 3_600_000 });
+  });
+
   it('gives up after the last retry', () => {
     expect(decideRetry(providerError('server'), { ...fresh, retryCount: 3 })).toEqual({ kind: 'fail' });
   });

@@ -128,7 +128,7 @@ export function decideRetry(error: unknown, state: RetryState): RetryDecision {
     return rateLimited(pauseOf(error));
   }
   if (!isRetryable(error) || state.retryCount >= state.maxRetries) return { kind: 'fail' };
-  return { kind: 'retry', delayMs: retryDelay(state) };
+  return { kind: 'retry', delayMs: Math.max(retryDelay(state), askedWaitOf(error)) };
 }
 
 /** The key rests as long as it was asked to; the job looks again every minute, because another key may have come. */
@@ -139,6 +139,14 @@ function rateLimited(pauseMs: number): RetryDecision {
 /** Milliseconds that a provider asked to be left alone, at most an hour. */
 export function pauseOf(error: LlmError): number {
   return Math.min(MAX_PAUSE_MS, error.retryAfterMs ?? DEFAULT_PAUSE_MS);
+}
+
+/**
+ * Milliseconds that a provider which is overloaded asks to wait, at most an hour. That says nothing about the key: only the
+ * job that met it waits.
+ */
+function askedWaitOf(error: unknown): number {
+  return error instanceof LlmError ? Math.min(MAX_PAUSE_MS, error.retryAfterMs ?? 0) : 0;
 }
 
 /** Errors of ours say by their kind; anything unknown is tried again, because it may pass. */
