@@ -47,14 +47,17 @@ describe('decideRetry', () => {
 
   it('waits without using a retry, even after the last one', () => {
     const spent = { ...fresh, retryCount: 3 };
-    expect(decideRetry(providerError('rate_limit', 2000), spent)).toEqual({
+    expect(decideRetry(providerError('rate_limit', 2000), { ...spent, key: 'openai:t' })).toEqual({
       kind: 'wait',
       reason: 'rate_limit',
+      key: 'openai:t',
       delayMs: 2000,
+      stepMs: 60_000,
     });
     expect(decideRetry(providerError('rate_limit', 1e9), spent)).toMatchObject({ delayMs: 60_000 });
     expect(pauseOf(providerError('rate_limit', 1e9))).toBe(3_600_000);
-    expect(decideRetry(new KeyPaused(70, 'openai'), spent)).toMatchObject({ kind: 'wait', delayMs: 70 });
+    const paused = new KeyPaused('openai:*', 70, 'openai');
+    expect(decideRetry(paused, spent)).toMatchObject({ kind: 'wait', key: 'openai:*', delayMs: 70 });
     expect(decideRetry(new KeyBusy('openai:*', 'openai'), spent)).toEqual({
       kind: 'wait',
       reason: 'key_busy',
