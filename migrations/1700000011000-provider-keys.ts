@@ -21,7 +21,7 @@ const TABLES = `
   -- Counts who was called from the lines, so that backfill gets every fifth turn.
   CREATE SEQUENCE ai_key_turns CYCLE;
 
-  -- Those who wait in line for a key, and those who were called to it; jobs of keys without a limit are in neither.
+  -- Those who wait in line for a key, and those who were called to it; jobs of a key that works, rests not and has no limit are in neither.
   CREATE INDEX ai_jobs_key_line ON ai_jobs (wait_key, tenant_id, lane, priority, run_after)
     WHERE wait_key IS NOT NULL AND completed_at IS NULL;`;
 
@@ -134,8 +134,8 @@ const JOIN_LINE = `
 
 /**
  * Calls the next jobs of a key's line: as many as slots are free, usually one, each of the tenant that has the fewest
- * slots, and of those the one whose first job is due earliest; edits before backfill, which keeps a fifth. While the key's breaker is open it calls one job when a
- * probe is due; while the key is paused nobody. Without a limit, or with the key gone, all go, a thousand at a time.
+ * slots, and of those the one whose first job is due earliest; edits before backfill, which keeps a fifth. While the key is
+ * paused it calls nobody; while its breaker is open one job when a probe is due. Without a limit, or with the key gone, all go, a thousand at a time.
  *
  * Returns the tenants whose jobs were called. It runs after the commit of what freed the slot, in a short transaction of
  * its own, so that the lock of a key is never waited for with a job or a budget locked.
@@ -159,13 +159,14 @@ const CALL_NEXT = `
     IF p_owner <> '*' THEN
       SELECT max_concurrency INTO v_limit FROM ai_provider_keys WHERE tenant_id = p_owner AND provider = p_provider;
     END IF;
+    IF EXISTS (SELECT FROM ai_key_pauses
+        WHERE tenant_id = p_owner AND provider = p_provider AND paused_until > clock_timestamp()) THEN
+      RETURN;
+    END IF;
     SELECT * INTO b FROM ai_key_breakers WHERE tenant_id = p_owner AND provider = p_provider AND opened_at IS NOT NULL;
     IF FOUND THEN
       IF b.probe_at > clock_timestamp() OR EXISTS (SELECT FROM ai_key_use(p_key, NULL)) THEN RETURN; END IF;
       v_limit := 1;
-    ELSIF EXISTS (SELECT FROM ai_key_pauses
-        WHERE tenant_id = p_owner AND provider = p_provider AND paused_until > clock_timestamp()) THEN
-      RETURN;
     ELSIF v_limit IS NULL THEN
       RETURN QUERY WITH freed AS (
         UPDATE ai_jobs j SET wait_reason = NULL, wait_key = NULL, error_code = NULL, error_message = NULL,
@@ -179,7 +180,7 @@ const CALL_NEXT = `
     ELSE
       UPDATE ai_jobs j SET wait_reason = 'key_busy', error_code = NULL, error_message = NULL
        WHERE (j.tenant_id, j.id) IN (SELECT w.tenant_id, w.id FROM ai_jobs w
-         WHERE w.wait_key = p_key AND w.completed_at IS NULL AND w.status = 'pending' AND w.wait_reason = 'breaker' FOR UPDATE SKIP LOCKED);
+         WHERE w.wait_key = p_key AND w.completed_at IS NULL AND w.status = 'pending' AND w.wait_reason IN ('breaker', 'rate_limit') FOR UPDATE SKIP LOCKED);
     END IF;
     LOOP
       SELECT v_limit - coalesce(sum(u.used), 0) INTO v_free FROM ai_key_use(p_key, NULL) u;

@@ -18,8 +18,8 @@ const CHANNEL = 'fieldsmith';
 /** Milliseconds that wake-ups are gathered before one NOTIFY carries them, and at least between two of those. */
 const BATCH_MS = 3;
 const BUSY_BATCH_MS = 20;
-/** Tenants in one message: NOTIFY carries at most 8,000 bytes. */
-const TENANTS_PER_MESSAGE = 75;
+/** Ids in one message: NOTIFY carries less than 8,000 bytes, and a host's ids may be of any length. */
+const BYTES_PER_MESSAGE = 7_800;
 const TOPICS: readonly Topic[] = ['jobs', 'events'];
 const RECONNECT_MS = 1_000;
 /** A hint need not wait for the disk. */
@@ -84,13 +84,18 @@ export class Wakeups implements OnModuleInit, OnApplicationShutdown {
 
   private take(): Message[] {
     const messages: Message[] = [];
+    let room = 0;
     for (const topic of TOPICS) {
-      const tenants = [...this.waiting[topic]];
-      this.waiting[topic].clear();
-      for (let i = 0; i < tenants.length; i += TENANTS_PER_MESSAGE) {
-        const message = (messages[i / TENANTS_PER_MESSAGE] ??= { from: this.id });
-        message[topic] = tenants.slice(i, i + TENANTS_PER_MESSAGE);
+      for (const tenantId of this.waiting[topic]) {
+        const bytes = Buffer.byteLength(JSON.stringify(tenantId)) + 1;
+        if (bytes > room) {
+          messages.push({ from: this.id });
+          room = BYTES_PER_MESSAGE;
+        }
+        (messages.at(-1)![topic] ??= []).push(tenantId);
+        room -= bytes;
       }
+      this.waiting[topic].clear();
     }
     return messages;
   }

@@ -28,7 +28,7 @@ export interface LlmErrorFacts {
   billing: LlmBilling;
   /** How long the provider asks to wait, at most an hour. */
   retryAfterMs?: number;
-  /** The status the provider answered with. */
+  /** The status the provider answered with; none where the request never reached it. */
   httpStatus?: number;
   requestId?: string;
   /** What the provider reported although its answer is of no use. */

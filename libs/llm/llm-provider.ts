@@ -31,10 +31,10 @@ export interface LlmRequest {
 export const TOOL_NAMES = ['web_search', 'code_interpreter', 'image_generation', 'file_search'] as const;
 export type ToolName = (typeof TOOL_NAMES)[number];
 
-/** What a call may use of the provider's own tools. */
+/** What a turn of the model may use of the provider's own tools. */
 export interface ToolUse {
   names: ToolName[];
-  /** Most uses in one call. */
+  /** Most uses in one turn: what a {@link Continuation} has used comes off. */
   maxUses: number;
   /** Where `file_search` looks. */
   vectorStoreIds?: string[];
@@ -142,7 +142,7 @@ export interface LlmProvider {
   inputTokenBound(request: LlmRequest): number;
   /** The tools it has; a configuration that wants another is refused. Default: none. */
   readonly tools?: readonly ToolName[];
-  /** The most that the tools of a request can be used; needed where there are {@link tools}. */
+  /** The most that the tools of a request can still be used; needed where there are {@link tools}. */
   toolBounds?(request: LlmRequest & { tools: ToolUse }): ToolBounds;
   /**
    * The request as it is really sent: without what this provider would leave out, at its own least values. Bounds,

@@ -112,6 +112,24 @@ describe('failures are retried by their kind', () => {
     ]);
   });
 
+  it.each([503, 529])('%i is not asked again before its retry-after; only that job waits', async (status) => {
+    stage.simulator.script([{ times: 1, action: { type: 'error', status, retry_after_s: 3600 } }]);
+    const leads = await Leads.of(api);
+    const { jobId } = await leads.add('Ada');
+    const waiting = await api.until('the job waits for its retry', async () => {
+      const job = await api.get(`/ai-jobs/${jobId}`);
+      return job.wait_reason === 'retry' && job;
+    });
+    expect(waiting).toMatchObject({ status: 'pending', attempts: 1, retry_count: 1 });
+    const [refused] = stage.simulator.requests();
+    expect(Date.parse(waiting.run_after)).toBeGreaterThanOrEqual(Date.parse(refused!.time) + 3_600_000);
+    expect(await api.get('/ai-jobs/diagnostics')).toMatchObject({ paused_keys: [] });
+    expect(await leads.addDone('Grace')).toMatchObject({ status: 'completed', retry_count: 0 });
+    expect(stage.simulator.requests()).toHaveLength(2);
+    await api.post('/ai-jobs/queue_pending');
+    expect(await api.job(jobId)).toMatchObject({ status: 'completed', attempts: 2 });
+  });
+
   it('a refusal is final, and was paid for', async () => {
     const { job, value } = await run([{ type: 'refusal' }]);
     expect(job).toMatchObject({ status: 'failed', error_code: 'provider_content_refusal', attempts: 1 });

@@ -1,4 +1,5 @@
 import { jest } from '@jest/globals';
+import pg from 'pg';
 import { Api } from '../support/api.js';
 import { makeDataFolder } from '../support/data-folder.js';
 import { logLines } from '../support/log-lines.js';
@@ -10,6 +11,8 @@ import { setStage, type Stage } from '../support/stage.js';
 jest.setTimeout(120_000);
 
 const ENV = { LOG_LEVEL: 'debug' };
+/** That of the sweep. */
+const LEASE_MS = 5_000;
 
 interface Row {
   name: string;
@@ -75,6 +78,36 @@ describe('maintenance', () => {
         made: 0,
       });
     expect((await rowOf('ensure_ledger_months')).run - run).toBe(3);
+  });
+
+  it('is not taken over while a batch of it takes longer than its lease', async () => {
+    const leased = async () => {
+      const [row] = await stage.database.sql<{ run: number; until: Date | null }>(
+        `SELECT run::int, lease_until AS until FROM ai_maintenance WHERE name = 'sweep_leases'`,
+      );
+      return row!;
+    };
+    const blocker = new pg.Client({ connectionString: stage.database.adminUrl });
+    await blocker.connect();
+    try {
+      await blocker.query('BEGIN; LOCK TABLE ai_workers IN SHARE MODE');
+      await api.until('a sweep is stopped in its batch', async () => {
+        const stopped = await stage.database.sql(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%ai_sweep_workers%'
+              AND datname = current_database()`,
+        );
+        return stopped.length > 0;
+      });
+      const { run, until } = await leased();
+      const isLonger = (now: Date | null) => now !== null && now.getTime() > until!.getTime() + LEASE_MS;
+      await api.until('its lease is another, or the run is', async () => {
+        const now = await leased();
+        return now.run !== run || isLonger(now.until);
+      });
+      expect(await leased()).toMatchObject({ run });
+    } finally {
+      await blocker.end();
+    }
   });
 
   it('is taken over when its process dies in the middle, once its lease has run out', async () => {

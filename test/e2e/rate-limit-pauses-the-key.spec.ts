@@ -110,8 +110,30 @@ describe('a rate limit pauses the key', () => {
       base_url: `${stage.providerUrl}/v1`,
     });
     expect(await leads.addDone('Grace')).toMatchObject({ status: 'completed' });
-    await api.post(`/ai-jobs/${jobId}/cancel`);
-    expect(await api.post(`/ai-jobs/${jobId}/retry`)).toMatchObject({ id: jobId });
-    expect(await api.job(jobId)).toMatchObject({ status: 'completed' });
+    expect(await api.job(jobId)).toMatchObject({ status: 'completed', attempts: 2, retry_count: 0 });
+  });
+
+  it('in a long pause one job of its line looks each minute, and all go when it ends', async () => {
+    const api = await tenantWithKey('sk-long-ffff');
+    stage.simulator.script([
+      { match: { api_key: 'sk-long-ffff' }, times: 1, action: { type: 'rate_limit', retry_after_s: 3600 } },
+    ]);
+    const leads = await Leads.of(api);
+    const due: number[] = [];
+    const waiting: string[] = [];
+    for (const name of ['Ada', 'Grace', 'Edith']) {
+      const { jobId } = await leads.add(name);
+      due.push(Date.parse((await pausedJob(api, jobId)).run_after));
+      waiting.push(jobId);
+    }
+    due.sort((a, b) => a - b);
+    for (const [n, time] of due.slice(1).entries()) expect(time - due[n]!).toBeGreaterThan(25_000);
+    expect(stage.simulator.requests()).toHaveLength(1);
+    await stage.database.sql('UPDATE ai_key_pauses SET paused_until = now() WHERE tenant_id = $1', [
+      api.tenantId,
+    ]);
+    for (const jobId of waiting)
+      expect(await api.job(jobId)).toMatchObject({ status: 'completed', retry_count: 0 });
+    expect(stage.simulator.requests()).toHaveLength(4);
   });
 });

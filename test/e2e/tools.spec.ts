@@ -84,7 +84,7 @@ describe('a field with tools', () => {
     expect(execution.request.tools).toMatchObject({ names: ['web_search', 'file_search'], max_uses: 2 });
   });
 
-  it('of Anthropic searches in a turn that pauses: every call is held for, and costs its own fees', async () => {
+  it('of Anthropic searches in a turn that pauses: each call has what is left of the cap, is held for, and costs its own fees', async () => {
     const leads = await leadsOf(CLAUDE, ['web_search']);
     const script = (text: string, web_searches: number, pause: boolean) => ({
       times: 1,
@@ -96,8 +96,10 @@ describe('a field with tools', () => {
     expect(await leads.valueOf(recordId)).toMatchObject({ value: 'She did it.' });
 
     const requests = stage.simulator.requests();
-    expect(bodyOf(requests[0]).tools).toEqual([
-      { type: 'web_search_20250305', name: 'web_search', max_uses: 2 },
+    const search = { type: 'web_search_20250305', name: 'web_search' };
+    expect(requests.map((request) => bodyOf(request).tools)).toEqual([
+      [{ ...search, max_uses: 2 }],
+      [{ ...search, max_uses: 1 }],
     ]);
     expect(bodyOf(requests[1]).messages.at(-1)).toMatchObject({
       role: 'assistant',
@@ -111,13 +113,19 @@ describe('a field with tools', () => {
     const costs = requests.map(
       ({ answer }) => tokenCost(CLAUDE, answer?.usage) + BigInt(answer!.usage!.web_searches) * SEARCH,
     );
-    const bound =
-      WINDOW[CLAUDE] * 3n * NANO[CLAUDE].write1h +
-      3n * BigInt(MAX_TOKENS) * NANO[CLAUDE].output +
-      2n * SEARCH;
+    const bound = (searches: bigint) =>
+      WINDOW[CLAUDE] * (searches + 1n) * NANO[CLAUDE].write1h +
+      (searches + 1n) * BigInt(MAX_TOKENS) * NANO[CLAUDE].output +
+      searches * SEARCH;
+    const settled = (n: number, searches: bigint) => ({
+      n,
+      entry: 'settled',
+      cost: String(costs[n - 1]),
+      hold: String(bound(searches)),
+    });
     expect(await ledger()).toEqual([
-      { n: 1, entry: 'settled', cost: String(costs[0]), hold: String(bound), tool_calls: { web_search: 2 } },
-      { n: 2, entry: 'settled', cost: String(costs[1]), hold: String(bound), tool_calls: { web_search: 1 } },
+      { ...settled(1, 2n), tool_calls: { web_search: 2 } },
+      { ...settled(2, 1n), tool_calls: { web_search: 1 } },
     ]);
     const total = costs[0]! + costs[1]!;
     expect([job.cost_cents, await settledSpent(api, stage.database)]).toEqual([cents(total), total]);

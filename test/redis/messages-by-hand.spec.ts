@@ -59,15 +59,14 @@ describe('messages that are early, late, double or no messages at all', () => {
   });
 
   it('an early one changes nothing of the wait', async () => {
-    stage.simulator.script([{ times: 1, action: { type: 'rate_limit', retry_after_s: 3600 } }]);
+    stage.simulator.script([{ times: 1, action: { type: 'error', status: 503, retry_after_s: 3600 } }]);
     const { jobId } = await leads.add('Grace');
-    const waiting = await api.until('it waits for its key', async () => {
+    const waiting = await api.until('it waits for its retry', async () => {
       const job = await api.get(`/ai-jobs/${jobId}`);
-      return job.wait_reason === 'rate_limit' && job;
+      return job.wait_reason === 'retry' && job;
     });
     await queue.add(hintFor(jobId));
     await api.until('it was taken', async () => (await queue.getWaitingCount()) === 0);
-    await stage.database.sql('DELETE FROM ai_key_pauses');
     await expectWorking();
     expect(await api.get(`/ai-jobs/${jobId}`)).toMatchObject({
       status: 'pending',

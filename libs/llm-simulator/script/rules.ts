@@ -4,8 +4,8 @@ import type { Source, Usage } from '../wires/wire.js';
 export type ScriptAction =
   /** 429, with `retry-after` where given. */
   | { type: 'rate_limit'; retry_after_s?: number }
-  /** An error of the provider, in its own words and shape. */
-  | { type: 'error'; status: number; message?: string }
+  /** An error of the provider, in its own words and shape, with `retry-after` where given. */
+  | { type: 'error'; status: number; message?: string; retry_after_s?: number }
   /** No answer, or none after the first `after_bytes` of the body; the socket stays open until the client or the server closes. */
   | { type: 'hang'; after_bytes?: number }
   /** The socket is destroyed after so many bytes of the body (default: half of it); 0 destroys it before the head. */
@@ -61,7 +61,7 @@ const USAGE_KEYS = [
 const SOURCE_KEYS = ['url', 'title', 'quote'];
 const ACTION_KEYS: Record<ScriptAction['type'], string[]> = {
   rate_limit: ['retry_after_s'],
-  error: ['status', 'message'],
+  error: ['status', 'message', 'retry_after_s'],
   hang: ['after_bytes'],
   cut: ['after_bytes'],
   malformed: [],

@@ -23,14 +23,13 @@ const CODES: Partial<Record<number, string>> = {
 };
 
 /** The fault a script asks for by its status. */
-export function scriptedFault(status: number, message?: string): Fault {
+export function scriptedFault(status: number, message?: string, retryAfterSeconds?: number): Fault {
   return new Fault(status, message ?? MESSAGES[status] ?? `The simulator was told to answer ${status}.`, {
     code: CODES[status] ?? null,
+    headers: retryAfter(retryAfterSeconds),
   });
 }
 
-export function rateLimit(retryAfterSeconds?: number): Fault {
-  const headers: Record<string, string> =
-    retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
-  return new Fault(429, MESSAGES[429] ?? '', { code: 'rate_limit_exceeded', headers });
+function retryAfter(seconds: number | undefined): Record<string, string> {
+  return seconds === undefined ? {} : { 'retry-after': String(seconds) };
 }

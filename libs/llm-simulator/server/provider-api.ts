@@ -9,7 +9,7 @@ import { anthropicModels, openaiModels } from '../wires/models.js';
 import { openaiChat } from '../wires/openai-chat.js';
 import { openaiResponses } from '../wires/openai-responses.js';
 import { Fault, frame, type Ask, type JsonObject, type Reply, type Wire } from '../wires/wire.js';
-import { rateLimit, scriptedFault } from './faults.js';
+import { scriptedFault } from './faults.js';
 import { readBody, type Body } from './read-body.js';
 import type { ReceivedRequest, RequestLog } from './request-log.js';
 import { JSON_TYPE, sendPart, sendWhole, STREAM_TYPE, type Outgoing } from './send.js';
@@ -121,9 +121,9 @@ export class ProviderApi {
   private async perform(exchange: Exchange, ask: Ask, action: ScriptAction | undefined): Promise<void> {
     switch (action?.type) {
       case 'rate_limit':
-        throw rateLimit(action.retry_after_s);
+        throw scriptedFault(429, undefined, action.retry_after_s);
       case 'error':
-        throw scriptedFault(action.status, action.message);
+        throw scriptedFault(action.status, action.message, action.retry_after_s);
       case 'hang':
         if (action.after_bytes !== undefined)
           await sendPart(exchange.res, this.reply(exchange, ask, action), action.after_bytes);

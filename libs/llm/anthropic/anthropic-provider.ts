@@ -7,12 +7,17 @@ import type {
   LlmProvider,
   LlmRequest,
   ToolBounds,
-  ToolUse,
   WarnedConfig,
 } from '../llm-provider.js';
 import { inputTokenBound } from '../token-bound.js';
 import { readAnthropicAnswer } from './anthropic-answer.js';
-import { ANTHROPIC_TOOLS, anthropicBody, isAnthropicUrl } from './anthropic-request.js';
+import {
+  ANTHROPIC_TOOLS,
+  anthropicBody,
+  isAnthropicUrl,
+  searchesLeft,
+  type ToolTurn,
+} from './anthropic-request.js';
 
 /** Runs of the model in one request, after which the API pauses the turn: all that bounds a tool without `max_uses`. */
 const MOST_RUNS = 10;
@@ -47,9 +52,17 @@ export class AnthropicProvider implements LlmProvider {
   }
 
   /** Only the search has a cap of its own. `max_tokens` is taken to bound each run of the model, the worst it can mean. */
-  toolBounds({ tools: { names, maxUses } }: { tools: ToolUse }): ToolBounds {
-    const of = names.map((name): [string, number] => [name, name === 'web_search' ? maxUses : MOST_RUNS]);
-    const uses = of.reduce((sum, [, cap]) => sum + cap, 0);
+  toolBounds(turn: ToolTurn): ToolBounds {
+    const searches = searchesLeft(turn);
+    const of = turn.tools.names.map((name): [string, number] => [
+      name,
+      name === 'web_search' ? searches : MOST_RUNS,
+    ]);
+    // What a paused turn has found is sent enciphered, and may be longer than it looks: never less than with one use.
+    const uses = Math.max(
+      1,
+      of.reduce((sum, [, cap]) => sum + cap, 0),
+    );
     return { caps: Object.fromEntries(of), uses, outputs: uses + 1 };
   }
 

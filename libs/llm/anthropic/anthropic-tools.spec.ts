@@ -1,3 +1,4 @@
+import type { Json } from '#libs/common';
 import type { LlmRequest, ToolUse } from '../llm-provider.js';
 import { readAnthropicAnswer, type ReadAnswer } from './anthropic-answer.js';
 import { AnthropicProvider } from './anthropic-provider.js';
@@ -48,6 +49,33 @@ describe('a request with tools', () => {
       uses: 4,
       outputs: 5,
     });
+  });
+});
+
+describe('a request that goes on with a paused turn', () => {
+  const searching: ToolUse = { names: ['web_search'], maxUses: 4 };
+  const after = (...content: Json[]) => ({ ...request, tools: searching, continuation: { content } });
+  const capOf = (given: typeof request) =>
+    anthropicBody(given).tools?.map((tool) => 'max_uses' in tool && tool.max_uses);
+
+  it('may make the searches that are left of the cap, and is bounded by them', () => {
+    const goesOn = after(use('web_search'), found, use('web_search'));
+    expect(capOf(goesOn)).toEqual([2]);
+    expect(provider.toolBounds(goesOn)).toEqual({ caps: { web_search: 2 }, uses: 2, outputs: 3 });
+  });
+
+  it('may make a search that was left open, though it is the last one', () => {
+    const done = Array.from({ length: 3 }, () => [use('web_search'), found]).flat();
+    expect(capOf(after(...done, use('web_search')))).toEqual([1]);
+    expect(provider.toolBounds(after(...done, use('web_search')))).toMatchObject({ uses: 1 });
+  });
+
+  it('has no search where none is left, and other tools as before', () => {
+    const done = Array.from({ length: 4 }, () => [use('web_search'), found]).flat();
+    expect(anthropicBody(after(...done))).not.toHaveProperty('tools');
+    expect(provider.toolBounds(after(...done))).toEqual({ caps: { web_search: 0 }, uses: 1, outputs: 2 });
+    const both = { ...after(...done), tools };
+    expect(anthropicBody(both).tools).toEqual([{ type: 'code_execution_20250825', name: 'code_execution' }]);
   });
 });
 

@@ -26,7 +26,14 @@ const EVIDENCE: Record<LlmErrorKind, KeyEvidence> = {
  */
 export function keyEvidence(error: unknown): KeyEvidence {
   if (error === undefined) return 'works';
-  return error instanceof LlmError ? EVIDENCE[error.kind] : 'nothing';
+  if (!(error instanceof LlmError)) return 'nothing';
+  const evidence = EVIDENCE[error.kind];
+  return evidence === 'works' && !wasLookedAt(error) ? 'nothing' : evidence;
+}
+
+/** Whether the provider itself refused the request: one that was refused before it was sent, or redirected, met no key. */
+function wasLookedAt({ httpStatus }: LlmError): boolean {
+  return httpStatus !== undefined && httpStatus >= 400;
 }
 
 /** How many failures in a row open a key's breaker. */

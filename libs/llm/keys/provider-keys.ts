@@ -131,8 +131,9 @@ export class ProviderKeys {
     if (known) return known;
     const asked = this.changed;
     const [row] = await em.query<ResolvingRow[]>(RESOLVE, [tenantId, provider]);
-    // What waits for an open breaker is woken the moment it closes, and must not find it open still.
-    if (row!.reason === null && asked === this.changed) this.recent.set(key, row!);
+    // What waits for an open breaker, or for a pause to end, is woken that moment, and must not find it as it was.
+    const isWaitedFor = row!.reason !== null || row!.paused_until !== null;
+    if (!isWaitedFor && asked === this.changed) this.recent.set(key, row!);
     return row!;
   }
 

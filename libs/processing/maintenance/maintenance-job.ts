@@ -4,7 +4,7 @@ import { FieldsmithError } from '#libs/common';
 export type MaintenanceResult = Record<string, number>;
 
 /**
- * Called between batches: keeps the lease of the run.
+ * Called before each batch: looks whether the run still has its lease, which is kept while a batch runs.
  *
  * @throws MaintenanceEnded when the run is another's by now, or the process is about to stop.
  */
@@ -19,7 +19,7 @@ export interface MaintenanceJob {
   readonly name: string;
   /** Milliseconds from the end of a run to the next one; null where it runs on command only. */
   readonly everyMs: number | null;
-  /** Milliseconds after which a run that said nothing is taken for dead; longer than any batch. */
+  /** Milliseconds after which the run of a process that is gone is anybody's. */
   readonly leaseMs: number;
   run(keepOn: KeepOn): Promise<MaintenanceResult>;
 }

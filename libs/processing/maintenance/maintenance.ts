@@ -2,12 +2,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Counter } from 'prom-client';
 import { FieldsmithError, loggableError, Metrics } from '#libs/common';
+import { KeptLease } from './kept-lease.js';
 import {
   MAINTENANCE_JOBS,
   MaintenanceEnded,
   MaintenanceIncomplete,
   MINUTE_MS,
-  type KeepOn,
   type MaintenanceJob,
   type MaintenanceResult,
 } from './maintenance-job.js';
@@ -95,24 +95,21 @@ export class Maintenance {
     job: MaintenanceJob,
     run: MaintenanceRun,
   ): Promise<{ outcome: MaintenanceOutcome; result: MaintenanceResult }> {
+    const lease = new KeptLease(job.leaseMs, () => this.leases.renew(run, job.leaseMs));
     try {
-      return { outcome: 'completed', result: await job.run(this.keeperOf(job, run)) };
+      return { outcome: 'completed', result: await job.run(() => this.keepOn(lease)) };
     } catch (error) {
       if (error instanceof MaintenanceEnded) return { outcome: 'interrupted', result: {} };
       this.logger.error({ message: 'maintenance failed', job: job.name, err: loggableError(error) });
       return { outcome: 'failed', result: error instanceof MaintenanceIncomplete ? error.result : {} };
+    } finally {
+      lease.letGo();
     }
   }
 
-  /** Renews the lease when a third of it has passed. */
-  private keeperOf({ leaseMs }: MaintenanceJob, run: MaintenanceRun): KeepOn {
-    let renewed = performance.now();
-    return async () => {
-      if (this.stopping) throw new MaintenanceEnded('The process stops.');
-      if (performance.now() - renewed < leaseMs / 3) return;
-      renewed = performance.now();
-      if (!(await this.leases.renew(run, leaseMs))) throw new MaintenanceEnded('Another process took over.');
-    };
+  private async keepOn(lease: KeptLease): Promise<void> {
+    if (this.stopping) throw new MaintenanceEnded('The process stops.');
+    await lease.expect();
   }
 
   /** A run that found nothing to do is no news. */

@@ -43,11 +43,12 @@ export class SweepLeases implements MaintenanceJob {
   async run(keepOn: KeepOn): Promise<MaintenanceResult> {
     const workers = await this.forgetWorkers();
     for (let jobs = 0; ;) {
+      await keepOn();
       const swept = await this.sweep();
+      await keepOn();
       await this.lines.callAll();
       jobs += swept;
       if (swept < BATCH) return { jobs, workers };
-      await keepOn();
     }
   }
 

@@ -1,6 +1,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import { FieldsmithError, loggableError, type Json } from '#libs/common';
+import { keyId } from '#libs/llm';
 import type { ClaimedJob } from '../jobs/job.js';
 import { JobStore, NO_CALLS, type JobEnd, type RecordedCalls } from '../jobs/job-store.js';
 import { jobLine } from '../telemetry/job-line.js';
@@ -49,8 +50,12 @@ export class JobEnder {
     await this.end(collected, error, { tokens: 0, costNano: 0n }, NO_CALLS);
   }
 
-  /** How the attempt of a job that met this error ends. */
-  endOf(job: ClaimedJob, error: unknown): JobEnd {
+  /**
+   * How the attempt of a job that met this error ends.
+   *
+   * @param key the id of the key that it called with, or would have.
+   */
+  endOf(job: ClaimedJob, error: unknown, key?: string): JobEnd {
     const described = describe(error);
     if (error instanceof JobCancelled) return { status: 'cancelled', ...described };
     if (error instanceof JobSkipped) return { status: 'completed', outcome: 'unchanged', ...described };
@@ -60,11 +65,12 @@ export class JobEnder {
     }
     const { retryCount, maxRetries } = job;
     const random = Math.random();
-    const decision = decideRetry(error, { retryCount, maxRetries, baseMs: this.options.retryBaseMs, random });
+    const { retryBaseMs: baseMs } = this.options;
+    const decision = decideRetry(error, { retryCount, maxRetries, baseMs, random, key });
     if (decision.kind === 'fail') return { status: 'failed', ...described };
     const { delayMs } = decision;
     if (decision.kind === 'wait') {
-      const line = 'key' in decision ? { waitKey: decision.key, stepMs: decision.stepMs } : {};
+      const line = 'stepMs' in decision ? { waitKey: decision.key, stepMs: decision.stepMs } : {};
       return { status: 'pending', waitReason: decision.reason, delayMs, ...line, ...described };
     }
     return { status: 'pending', waitReason: 'retry', delayMs, retry: true, ...described };
@@ -73,12 +79,13 @@ export class JobEnder {
   /** Ends an attempt that failed: waits, retries, stores the fallback, or fails for good. */
   private async fail(
     em: EntityManager,
-    { job, process, collected }: CollectedJob,
+    { job, process, collected, prepared }: CollectedJob & Partial<BegunJob>,
     error: unknown,
     recorded: RecordedCalls,
     totals: Partial<JobEnd> = {},
   ): Promise<void> {
-    const end = { ...this.endOf(job, error), ...totals };
+    const key = prepared && keyId(prepared.provider.name, prepared.key.ref.owner);
+    const end = { ...this.endOf(job, error, key), ...totals };
     const failed = end.status === 'failed' && collected !== undefined;
     const fallback = failed ? process.fallback?.(job, collected) : undefined;
     if (fallback === undefined) {

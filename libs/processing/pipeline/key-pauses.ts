@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { LlmError, ProviderKeys } from '#libs/llm';
+import { keyId, LlmError, ProviderKeys } from '#libs/llm';
 import type { PreparedCall } from './prepare-call.js';
 import { KeyPaused, pauseOf } from './retry-policy.js';
 
@@ -12,7 +12,8 @@ export class KeyPauses {
   /** @throws KeyPaused while the provider asked to be left alone. */
   requireNone({ key, provider }: Pick<PreparedCall, 'key' | 'provider'>): void {
     if (!key.pausedUntil) return;
-    throw new KeyPaused(Math.max(0, key.pausedUntil.getTime() - Date.now()), provider.name);
+    const pauseMs = Math.max(0, key.pausedUntil.getTime() - Date.now());
+    throw new KeyPaused(keyId(provider.name, key.ref.owner), pauseMs, provider.name);
   }
 
   /** Notes the pause that a failed call was asked for, if any. */

@@ -30,6 +30,12 @@ describe('decideRetry', () => {
     expect(decideRetry(new TypeError('unknown'), fresh).kind).toBe('retry');
   });
 
+  it('retries not before the provider wants to be asked again, which may be an hour', () => {
+    expect(decideRetry(providerError('server', 7000), fresh)).toEqual({ kind: 'retry', delayMs: 7000 });
+    expect(decideRetry(providerError('server', 1000), fresh)).toEqual({ kind: 'retry', delayMs: 5000 });
+    expect(decideRetry(providerError('server', 1e9), fresh)).toMatchObject({ delayMs: 3_600_000 });
+  });
+
   it('gives up after the last retry', () => {
     expect(decideRetry(providerError('server'), { ...fresh, retryCount: 3 })).toEqual({ kind: 'fail' });
   });
@@ -41,14 +47,17 @@ describe('decideRetry', () => {
 
   it('waits without using a retry, even after the last one', () => {
     const spent = { ...fresh, retryCount: 3 };
-    expect(decideRetry(providerError('rate_limit', 2000), spent)).toEqual({
+    expect(decideRetry(providerError('rate_limit', 2000), { ...spent, key: 'openai:t' })).toEqual({
       kind: 'wait',
       reason: 'rate_limit',
+      key: 'openai:t',
       delayMs: 2000,
+      stepMs: 60_000,
     });
     expect(decideRetry(providerError('rate_limit', 1e9), spent)).toMatchObject({ delayMs: 60_000 });
     expect(pauseOf(providerError('rate_limit', 1e9))).toBe(3_600_000);
-    expect(decideRetry(new KeyPaused(70, 'openai'), spent)).toMatchObject({ kind: 'wait', delayMs: 70 });
+    const paused = new KeyPaused('openai:*', 70, 'openai');
+    expect(decideRetry(paused, spent)).toMatchObject({ kind: 'wait', key: 'openai:*', delayMs: 70 });
     expect(decideRetry(new KeyBusy('openai:*', 'openai'), spent)).toEqual({
       kind: 'wait',
       reason: 'key_busy',

@@ -33,9 +33,10 @@ export class BudgetWait extends FieldsmithError {
   }
 }
 
-/** The provider's key rests: the job waits and uses no retry. */
+/** The provider's key rests: the job waits in line and uses no retry. */
 export class KeyPaused extends FieldsmithError {
   constructor(
+    readonly key: string,
     readonly pauseMs: number,
     provider: string,
   ) {
@@ -90,9 +91,15 @@ export class WorkerLost extends FieldsmithError {
 
 export type RetryDecision =
   | { kind: 'retry'; delayMs: number }
-  | { kind: 'wait'; reason: 'budget' | 'rate_limit'; delayMs: number }
+  | { kind: 'wait'; reason: 'budget'; delayMs: number }
   /** In the line of a key; `stepMs` is the time between two of it that are due by themselves. */
-  | { kind: 'wait'; reason: 'key_busy' | 'breaker'; key: string; delayMs: number; stepMs: number }
+  | {
+      kind: 'wait';
+      reason: 'rate_limit' | 'key_busy' | 'breaker';
+      key?: string;
+      delayMs: number;
+      stepMs: number;
+    }
   | { kind: 'fail' };
 
 export interface RetryState {
@@ -101,6 +108,8 @@ export interface RetryState {
   baseMs: number;
   /** A number from 0 up to 1: where in the jitter's range the delay falls. */
   random: number;
+  /** The key of the call that failed. */
+  key?: string;
 }
 
 /**
@@ -108,14 +117,14 @@ export interface RetryState {
  *
  * @example retryDelay({ retryCount: 2, baseMs: 5000, random: 0.5 }) // 20000
  */
-export function retryDelay({ retryCount, baseMs, random }: Omit<RetryState, 'maxRetries'>): number {
+export function retryDelay({ retryCount, baseMs, random }: Omit<RetryState, 'maxRetries' | 'key'>): number {
   return Math.min(MAX_DELAY_MS, Math.round(baseMs * 2 ** Math.min(retryCount, 30) * (0.5 + random)));
 }
 
 /** What becomes of a job whose attempt failed; decided once, from the kind of the error. */
 export function decideRetry(error: unknown, state: RetryState): RetryDecision {
   if (error instanceof BudgetWait) return { kind: 'wait', reason: 'budget', delayMs: BUDGET_WAIT_MS };
-  if (error instanceof KeyPaused) return rateLimited(error.pauseMs);
+  if (error instanceof KeyPaused) return rateLimited(error.pauseMs, error.key);
   if (error instanceof KeyBusy) {
     const { key } = error;
     return { kind: 'wait', reason: 'key_busy', key, delayMs: KEY_WAIT_MS, stepMs: KEY_WAIT_MS };
@@ -125,20 +134,29 @@ export function decideRetry(error: unknown, state: RetryState): RetryDecision {
     return { kind: 'wait', reason: 'breaker', key, delayMs: probe.inMs, stepMs: probe.everyMs };
   }
   if (error instanceof LlmError && error.kind === 'rate_limit') {
-    return rateLimited(pauseOf(error));
+    return rateLimited(pauseOf(error), state.key);
   }
   if (!isRetryable(error) || state.retryCount >= state.maxRetries) return { kind: 'fail' };
-  return { kind: 'retry', delayMs: retryDelay(state) };
+  return { kind: 'retry', delayMs: Math.max(retryDelay(state), askedWaitOf(error)) };
 }
 
-/** The key rests as long as it was asked to; the job looks again every minute, because another key may have come. */
-function rateLimited(pauseMs: number): RetryDecision {
-  return { kind: 'wait', reason: 'rate_limit', delayMs: Math.min(pauseMs, LOOK_AGAIN_MS) };
+/** The key rests as long as it was asked to; one job of its line looks every minute, whoever ends the pause. */
+function rateLimited(pauseMs: number, key: string | undefined): RetryDecision {
+  const delayMs = Math.min(pauseMs, LOOK_AGAIN_MS);
+  return { kind: 'wait', reason: 'rate_limit', key, delayMs, stepMs: LOOK_AGAIN_MS };
 }
 
 /** Milliseconds that a provider asked to be left alone, at most an hour. */
 export function pauseOf(error: LlmError): number {
   return Math.min(MAX_PAUSE_MS, error.retryAfterMs ?? DEFAULT_PAUSE_MS);
+}
+
+/**
+ * Milliseconds that a provider which is overloaded asks to wait, at most an hour. That says nothing about the key: only the
+ * job that met it waits.
+ */
+function askedWaitOf(error: unknown): number {
+  return error instanceof LlmError ? Math.min(MAX_PAUSE_MS, error.retryAfterMs ?? 0) : 0;
 }
 
 /** Errors of ours say by their kind; anything unknown is tried again, because it may pass. */
