@@ -4,6 +4,7 @@ import { TenantSettingsStore } from '#libs/tenants';
 import { AiFieldConfigs } from './config/ai-field-configs.js';
 import { ConfigChecker } from './config/check-config.js';
 import { CompiledConfigs } from './config/compiled-configs.js';
+import { DeniedFields } from './config/denied-fields.js';
 import { FieldPurge } from './config/field-purge.js';
 import { GenerationQueue } from './generation/enqueue-due.js';
 import { FieldGenerationProcess } from './generation/field-generation.process.js';
@@ -36,6 +37,7 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     AiValueViews,
     CompiledConfigs,
     ConfigChecker,
+    DeniedFields,
     Drafts,
     FieldGenerationProcess,
     FieldPurge,
@@ -69,10 +71,12 @@ export class AiFieldsModule implements OnModuleInit {
     private readonly workflow: WorkflowNodeProcess,
     private readonly settings: TenantSettingsStore,
     private readonly reveals: RevealGuard,
+    private readonly denied: DeniedFields,
   ) {}
 
   onModuleInit(): void {
     this.processes.register(this.generation).register(this.workflow);
     this.settings.guard((...change) => this.reveals.requireSettings(...change));
+    this.settings.follow((...change) => this.denied.settingsChanged(...change));
   }
 }

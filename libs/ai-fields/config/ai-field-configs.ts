@@ -174,6 +174,8 @@ export class AiFieldConfigs {
     tenantId: string,
     pipeline: HostPipeline,
   ): Promise<CompiledPipeline> {
+    // Before anything is purged: a change of the settings purges too, and has them to itself by then.
+    await this.settings.keep(em, tenantId);
     const settings = await this.settings.read(em, tenantId);
     return compilePipeline(pipeline, await this.configs.load(em, tenantId, pipeline.id), settings);
   }
