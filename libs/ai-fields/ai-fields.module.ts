@@ -23,6 +23,7 @@ import { AiValueEdits } from './values/value-edits.js';
 import { ValueFinder } from './values/value-finder.js';
 import { AiValueViews } from './values/value-views.js';
 import { RevealGuard } from './visibility/reveal-guard.js';
+import { RunSight } from './visibility/run-sight.js';
 import { ValueSight } from './visibility/value-sight.js';
 import { WorkflowController } from './workflow/workflow.controller.js';
 import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
@@ -49,6 +50,7 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     RunFiller,
     RunRecords,
     RunResumer,
+    RunSight,
     ValueActions,
     ValueFinder,
     ValueSight,
