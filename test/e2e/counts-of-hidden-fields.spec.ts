@@ -1,3 +1,4 @@
+import type { Api, Body } from '../support/api.js';
 import { setPay, type Pay } from '../support/pay.js';
 import { addPipeline, addSettled, ai, configure, edit, generate, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
@@ -51,6 +52,35 @@ describe('what is counted of fields that somebody may not see', () => {
     return id as string;
   }
 
+  it('is told by error code to who sees every field alone', async () => {
+    const codes = async (api: Api) => {
+      const { items } = await api.get('/ai-analytics/performance');
+      const { failed_last_hour: failed } = await api.get('/ai-jobs/diagnostics');
+      return { errors: items.map(({ errors }: Body) => errors), failed };
+    };
+    expect(await codes(pay.owner)).toEqual({ errors: [expect.any(Object)], failed: { parse_failed: 1 } });
+    expect(await codes(pay.admin)).toEqual({ errors: [undefined], failed: undefined });
+    await pay.owner.patch(`/pipelines/${pipelineId}/fields/wage`, { visible_to: ['editor', 'admin'] });
+    expect(await codes(pay.admin)).toEqual(await codes(pay.owner));
+  });
+
+  it('is on no line of a report, though totals have it', async () => {
+    const keys = (lines: Body[]) =>
+      lines.flatMap(({ key }) => (key.startsWith(pipelineId) ? [key.split(':')[1]] : [])).sort();
+    const all = ['band', 'hello', 'made', 'size'];
+    for (const [api, seen] of [
+      [pay.owner, all],
+      [pay.admin, ['hello']],
+    ] as const) {
+      const usage = await api.get('/ai-analytics/usage?group_by=field');
+      const costs = await api.get('/ai-analytics/costs?group_by=field');
+      expect([usage.items, costs.items, costs.top_spenders.fields].map(keys)).toEqual([seen, seen, seen]);
+      const { body: csv } = await api.call('GET', '/ai-analytics/costs?group_by=field&format=csv');
+      expect(all.filter((slug) => csv.includes(`${pipelineId}:${slug}`))).toEqual(seen);
+      expect([usage.totals.requests, costs.totals.requests]).toEqual([5, 5]);
+    }
+  });
+
   it('is no progress of a run, nor can the run be stopped', async () => {
     const id = await run('made');
     for (const api of [pay.viewer, pay.admin])
@@ -85,5 +115,34 @@ describe('what is counted of fields that somebody may not see', () => {
     expect(await states()).toEqual({ ready: 1 });
     await edit(pay.owner, recordId, { name: 'Grace' });
     expect(await pay.editor.post(`${path}/ai/made/generate`, scopes)).toMatchObject({ queued: 1 });
+  });
+
+  it('is on no job once the pipeline is gone', async () => {
+    const { job_id: jobId } = await pay.editor.post(`/records/${recordId}/ai/size/generate`, { force: true });
+    expect(await pay.editor.job(jobId)).toMatchObject({ error_code: 'parse_failed' });
+    await pay.owner.ok('DELETE', `/pipelines/${pipelineId}`);
+    for (const api of [pay.editor, pay.admin]) {
+      const job = await api.get(`/ai-jobs/${jobId}`);
+      const unknown = {
+        outcome: null,
+        error_code: null,
+        model_name: null,
+        tokens_used: null,
+        cost_usd: null,
+      };
+      expect(job).toMatchObject({
+        ...unknown,
+        status: 'failed',
+        ai_config: {},
+        output_data: {},
+        executions: [],
+      });
+      const here = `/ai-jobs?error_code=parse_failed`;
+      expect(await api.call('GET', `${here}&pipeline_id=${pipelineId}`)).toMatchObject(refused);
+    }
+    expect(await pay.owner.get(`/ai-jobs/${jobId}`)).toMatchObject({ error_code: 'parse_failed' });
+    // Nothing is hidden from an admin in what is there.
+    expect((await pay.admin.get('/ai-jobs?error_code=parse_failed')).items).toEqual([]);
+    expect((await pay.owner.get('/ai-jobs?error_code=parse_failed')).items).toHaveLength(2);
   });
 });
