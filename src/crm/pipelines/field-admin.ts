@@ -65,6 +65,7 @@ export class FieldAdmin {
       await updateField(em, principal.tenantId, pipelineId, changed);
       await this.record(em, principal, pipelineId, field, changed);
       const after = { ...before, fields: before.fields.map((other) => (other === field ? changed : other)) };
+      if (changed.visibleTo) await this.limitLabels(em, principal, before, changed);
       const warnings = await this.tellPlugin(em, principal, after, field, changed, dto);
       await this.reveals.requireNoReveal(em, principal, before, after, slug);
       return this.show(em, principal.tenantId, after, slug, warnings);
@@ -88,6 +89,16 @@ export class FieldAdmin {
       await this.record(em, principal, pipelineId, field, undefined);
       await em.query(FORGET_VALUES, [principal.tenantId, pipelineId, slug]);
     });
+  }
+
+  private async limitLabels(
+    em: EntityManager,
+    principal: Principal,
+    before: Pipeline,
+    changed: CrmField,
+  ): Promise<void> {
+    for (const { pipeline, heirs } of await this.labels.limit(em, principal, before, changed))
+      await this.passOn(em, principal, pipeline, heirs);
   }
 
   private async passOn(
