@@ -39,6 +39,8 @@ const TABLES = `
     scope_id text NOT NULL,
     period date NOT NULL,
     limit_nano bigint,
+    -- When the limit was set that this is, as updated_at of the limit has it.
+    limit_set_at timestamptz,
     held bigint NOT NULL DEFAULT 0 CHECK (held >= 0),
     spent bigint NOT NULL DEFAULT 0,
     unconfirmed bigint NOT NULL DEFAULT 0 CHECK (unconfirmed >= 0),
@@ -116,6 +118,9 @@ const LEDGER_MONTHS = `
     RETURN made;
   END $$;`;
 
+/** The limit that was set last, in `ai_place_hold`: told by the budget where it was set while the statement waited for that. */
+const NEWEST = `CASE WHEN b.limit_set_at > coalesce(excluded.limit_set_at, '-infinity') THEN b.limit_nano ELSE excluded.limit_nano END`;
+
 /**
  * Places one call's hold in every scope that applies, in the lock order user, field, tenant, creating rows that are not
  * there. The condition stands on the insert branch and on the conflict branch; a condition in a sub-select would read a
@@ -155,15 +160,15 @@ const PLACE_HOLD = `
     END IF;
 
     WITH placed AS (
-      INSERT INTO ai_budgets AS b (tenant_id, scope, scope_id, period, limit_nano, held)
-      SELECT p_tenant, s.scope, s.id, v_period, l.limit_nano, v_amount
+      INSERT INTO ai_budgets AS b (tenant_id, scope, scope_id, period, limit_nano, limit_set_at, held)
+      SELECT p_tenant, s.scope, s.id, v_period, l.limit_nano, l.updated_at, v_amount
         FROM unnest(v_scopes, v_ids) WITH ORDINALITY AS s(scope, id, rank)
         LEFT JOIN ai_budget_limits l ON l.tenant_id = p_tenant AND l.scope = s.scope AND l.scope_id = s.id
        WHERE s.id IS NOT NULL AND (l.limit_nano IS NULL OR v_amount <= l.limit_nano)
        ORDER BY s.rank
       ON CONFLICT (tenant_id, scope, scope_id, period) DO UPDATE
-         SET held = b.held + excluded.held, limit_nano = excluded.limit_nano
-       WHERE excluded.limit_nano IS NULL OR b.spent + b.held + excluded.held <= excluded.limit_nano
+         SET held = b.held + excluded.held, limit_nano = ${NEWEST}
+       WHERE (b.spent + b.held + excluded.held <= ${NEWEST}) IS NOT FALSE
       RETURNING b.scope
     ) SELECT coalesce(array_agg(scope), '{}') INTO v_placed FROM placed;
 

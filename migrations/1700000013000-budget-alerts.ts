@@ -163,17 +163,23 @@ function moveSettlements(alerts: boolean): string {
 
 const LIMIT = `coalesce(l.limit_nano, CASE s.scope WHEN 'field' THEN p_default_field END)`;
 
+/**
+ * The limit that was set last: while the statement waited for the budget's row one may have been, which it does not see. Whoever
+ * sets one writes it there too. To read the limit again once the row is locked would be a statement more for each call.
+ */
+const NEWEST = `CASE WHEN b.limit_set_at > coalesce(excluded.limit_set_at, '-infinity') THEN b.limit_nano ELSE excluded.limit_nano END`;
+
 /** Adds `v_amount` to what is held in every budget that has room for it, by rank; `v_placed` says in which. */
 const reserve = (limit: string): string => `WITH placed AS (
-      INSERT INTO ai_budgets AS b (tenant_id, scope, scope_id, period, limit_nano, held)
-      SELECT p_tenant, s.scope, s.id, v_period, ${limit}, v_amount
+      INSERT INTO ai_budgets AS b (tenant_id, scope, scope_id, period, limit_nano, limit_set_at, held)
+      SELECT p_tenant, s.scope, s.id, v_period, ${limit}, l.updated_at, v_amount
         FROM unnest(v_scopes, v_ids) WITH ORDINALITY AS s(scope, id, rank)
         LEFT JOIN ai_budget_limits l ON l.tenant_id = p_tenant AND l.scope = s.scope AND l.scope_id = s.id
        WHERE s.id IS NOT NULL AND (${limit} IS NULL OR v_amount <= ${limit})
        ORDER BY s.rank
       ON CONFLICT (tenant_id, scope, scope_id, period) DO UPDATE
-         SET held = b.held + excluded.held, limit_nano = excluded.limit_nano
-       WHERE excluded.limit_nano IS NULL OR b.spent + b.held + excluded.held <= excluded.limit_nano
+         SET held = b.held + excluded.held, limit_nano = ${NEWEST}
+       WHERE (b.spent + b.held + excluded.held <= ${NEWEST}) IS NOT FALSE
       RETURNING b.scope
     ) SELECT coalesce(array_agg(scope), '{}') INTO v_placed FROM placed;`;
 

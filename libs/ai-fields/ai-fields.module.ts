@@ -4,6 +4,7 @@ import { TenantSettingsStore } from '#libs/tenants';
 import { AiFieldConfigs } from './config/ai-field-configs.js';
 import { ConfigChecker } from './config/check-config.js';
 import { CompiledConfigs } from './config/compiled-configs.js';
+import { DeniedFields } from './config/denied-fields.js';
 import { FieldPurge } from './config/field-purge.js';
 import { GenerationQueue } from './generation/enqueue-due.js';
 import { FieldGenerationProcess } from './generation/field-generation.process.js';
@@ -22,6 +23,7 @@ import { AiValueEdits } from './values/value-edits.js';
 import { ValueFinder } from './values/value-finder.js';
 import { AiValueViews } from './values/value-views.js';
 import { RevealGuard } from './visibility/reveal-guard.js';
+import { RunSight } from './visibility/run-sight.js';
 import { ValueSight } from './visibility/value-sight.js';
 import { WorkflowController } from './workflow/workflow.controller.js';
 import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
@@ -36,6 +38,7 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     AiValueViews,
     CompiledConfigs,
     ConfigChecker,
+    DeniedFields,
     Drafts,
     FieldGenerationProcess,
     FieldPurge,
@@ -47,6 +50,7 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     RunFiller,
     RunRecords,
     RunResumer,
+    RunSight,
     ValueActions,
     ValueFinder,
     ValueSight,
@@ -69,10 +73,12 @@ export class AiFieldsModule implements OnModuleInit {
     private readonly workflow: WorkflowNodeProcess,
     private readonly settings: TenantSettingsStore,
     private readonly reveals: RevealGuard,
+    private readonly denied: DeniedFields,
   ) {}
 
   onModuleInit(): void {
     this.processes.register(this.generation).register(this.workflow);
     this.settings.guard((...change) => this.reveals.requireSettings(...change));
+    this.settings.follow((...change) => this.denied.settingsChanged(...change));
   }
 }

@@ -1,4 +1,5 @@
 import { Controller, Get, Query, type StreamableFile } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
 import { Authorize, CurrentPrincipal } from '#libs/access';
 import { csvFile } from '#libs/common';
 import type { Principal } from '#libs/host';
@@ -6,7 +7,9 @@ import { TenantTransactions } from '#libs/tenants';
 import { CostReports, type CostReport } from './cost-report.js';
 import { PerformanceReports, type PerformanceReport } from './performance-report.js';
 import { CostsQuery, RangeQuery, UsageQuery } from './report-query.js';
-import { readRange } from './report-range.js';
+import { readRange, type ReportRange } from './report-range.js';
+import { ShownReports } from './shown-reports.js';
+import type { UsageGroup } from './usage-groups.js';
 import { UsageReports, type UsageItem, type UsageReport } from './usage-report.js';
 
 /** Members of an item, in the order of the file's columns. */
@@ -30,15 +33,16 @@ export class AnalyticsController {
     private readonly usages: UsageReports,
     private readonly costReports: CostReports,
     private readonly performances: PerformanceReports,
+    private readonly shown: ShownReports,
   ) {}
 
   /** Usage by one dimension. */
   @Get('usage')
   @Authorize('read', 'Analytics')
-  async usage(@CurrentPrincipal() { tenantId }: Principal, @Query() query: UsageQuery): Promise<UsageReport> {
+  async usage(@CurrentPrincipal() principal: Principal, @Query() query: UsageQuery): Promise<UsageReport> {
     const range = readRange(query, new Date());
-    return this.tenants.snapshot(tenantId, (em) =>
-      this.usages.usage(em, tenantId, range, query.group_by ?? 'day'),
+    return this.tenants.snapshot(principal.tenantId, (em) =>
+      this.usageBy(em, principal, range, query.group_by ?? 'day'),
     );
   }
 
@@ -46,30 +50,52 @@ export class AnalyticsController {
   @Get('costs')
   @Authorize('read', 'Analytics')
   async costs(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Query() query: CostsQuery,
   ): Promise<CostReport | StreamableFile> {
+    const { tenantId } = principal;
     const now = new Date();
     const range = readRange(query, now);
     const group = query.group_by ?? 'day';
     if (query.format === 'csv') {
       const { items } = await this.tenants.snapshot(tenantId, (em) =>
-        this.usages.usage(em, tenantId, range, group),
+        this.usageBy(em, principal, range, group),
       );
       return csvFile(`ai-costs-by-${group}`, [group, ...COLUMNS.slice(1)], pageOf(items));
     }
-    return this.tenants.snapshot(tenantId, (em) => this.costReports.costs(em, tenantId, range, group, now));
+    return this.tenants.snapshot(tenantId, async (em) => {
+      const report = await this.costReports.costs(em, tenantId, range, group, now);
+      const { users, fields } = report.top_spenders;
+      return {
+        ...report,
+        items: await this.shown.lines(em, principal, group, report.items),
+        top_spenders: { users, fields: await this.shown.lines(em, principal, 'field', fields) },
+      };
+    });
   }
 
   /** How each model did. */
   @Get('performance')
   @Authorize('read', 'Analytics')
   async performance(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Query() query: RangeQuery,
   ): Promise<PerformanceReport> {
+    const { tenantId } = principal;
     const range = readRange(query, new Date());
-    return this.tenants.snapshot(tenantId, (em) => this.performances.performance(em, tenantId, range));
+    return this.tenants.snapshot(tenantId, async (em) =>
+      this.shown.performance(em, principal, await this.performances.performance(em, tenantId, range)),
+    );
+  }
+
+  private async usageBy(
+    em: EntityManager,
+    principal: Principal,
+    range: ReportRange,
+    group: UsageGroup,
+  ): Promise<UsageReport> {
+    const { items, totals } = await this.usages.usage(em, principal.tenantId, range, group);
+    return { items: await this.shown.lines(em, principal, group, items), totals };
   }
 }
 

@@ -20,8 +20,8 @@ export interface ModelPerformance {
   tokens_per_second: number | null;
   /** First calls of a further attempt of a job. */
   retries: number;
-  /** Calls that failed, by the code of the error. */
-  errors: Record<string, number>;
+  /** Calls that failed, by the code of the error; not told to who does not see every field. */
+  errors?: Record<string, number>;
 }
 
 export interface PerformanceReport {

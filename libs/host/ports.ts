@@ -64,6 +64,8 @@ export const RECORD_SCANNER = Symbol('RECORD_SCANNER');
 
 /** Pipelines of the host. */
 export interface PipelineSchemas {
+  /** The ids of all pipelines of the tenant. */
+  ids(em: EntityManager, tenantId: string): Promise<string[]>;
   /** The pipeline with its fields, or undefined where it is gone. */
   read(em: EntityManager, tenantId: string, pipelineId: string): Promise<HostPipeline | undefined>;
   /** Names for `{tenant_name}` and `{current_user}`; a missing user has an empty name. */

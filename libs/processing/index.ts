@@ -33,7 +33,7 @@ export {
 } from './pipeline/ai-process.js';
 export { JobAnswerer, type AnsweredJob, type AttemptCalls } from './pipeline/answer-job.js';
 export { databaseCode } from './pipeline/database-code.js';
-export { executionRow } from './pipeline/execution.js';
+export { executionRow, type CallingJob } from './pipeline/execution.js';
 export { KeyPauses } from './pipeline/key-pauses.js';
 export { holdBoundsOf } from './pipeline/hold-bounds.js';
 export { CallPreparer, type PreparedCall } from './pipeline/prepare-call.js';

@@ -1,4 +1,4 @@
-import { DEFAULT_DENIED_FIELDS, isDenied } from './deny-list.js';
+import { becomesDenied, DEFAULT_DENIED_FIELDS, isDenied } from './deny-list.js';
 
 describe('isDenied', () => {
   it.each([
@@ -23,4 +23,14 @@ describe('isDenied', () => {
     expect(isDenied('gehalt_größe', ['GRÖSSE', 'Größe'])).toBe(true);
     expect(isDenied('name', ['', '__', ' '])).toBe(false);
   });
+});
+
+describe('becomesDenied', () => {
+  it.each([
+    ['covered from now on', ['ssn'], ['ssn', 'Salary'], true],
+    ['covered before, by another entry', ['net'], ['net', 'salary'], false],
+    ['not covered any more', ['salary'], [], false],
+  ])('tells of a field that is %s', (_, before, after, told) =>
+    expect(becomesDenied('net_salary', before, after)).toBe(told),
+  );
 });

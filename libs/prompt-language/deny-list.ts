@@ -50,6 +50,11 @@ export function isDenied(slug: string, denied: readonly string[]): boolean {
   });
 }
 
+/** Whether a change of the deny list takes a field from prompts that could read it. */
+export function becomesDenied(slug: string, before: readonly string[], after: readonly string[]): boolean {
+  return isDenied(slug, after) && !isDenied(slug, before);
+}
+
 function parted(name: string): string {
   return name
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')

@@ -11,8 +11,8 @@ const RECENT_MS = 2_000;
 /** Whoever relies on settings holds it shared, who changes them alone. */
 const LOCK = `hashtextextended('fieldsmith.ai-settings:' || $1, 0)`;
 
-/** Throws where somebody may not make a change. */
-export type SettingsGuard = (
+/** What is asked or done with a change of settings, in its transaction. */
+export type SettingsStep = (
   em: EntityManager,
   principal: Principal,
   before: TenantSettings,
@@ -24,7 +24,8 @@ export type SettingsGuard = (
 export class TenantSettingsStore {
   private readonly known = new LRUCache<string, TenantSettings>({ max: 10_000, ttl: RECENT_MS });
   private readonly changes = new EventEmitter();
-  private readonly guards: SettingsGuard[] = [];
+  private readonly guards: SettingsStep[] = [];
+  private readonly followers: SettingsStep[] = [];
 
   constructor(@Inject(TENANTS_OPTIONS) private readonly options: TenantsOptions) {}
 
@@ -64,8 +65,13 @@ export class TenantSettingsStore {
   }
 
   /** Asks before each change; what throws keeps it from being made. */
-  guard(guard: SettingsGuard): void {
+  guard(guard: SettingsStep): void {
     this.guards.push(guard);
+  }
+
+  /** Does with each change what must not be without it: both commit together, or neither. */
+  follow(follower: SettingsStep): void {
+    this.followers.push(follower);
   }
 
   /** Changes the settings that are named and leaves the others. @throws what a guard throws. */
@@ -77,12 +83,14 @@ export class TenantSettingsStore {
     const { tenantId } = principal;
     await em.query(`SELECT pg_advisory_xact_lock(${LOCK})`, [tenantId]);
     const before = await this.read(em, tenantId);
-    for (const guard of this.guards) await guard(em, principal, before, { ...before, ...changes });
+    const after = { ...before, ...changes };
+    for (const guard of this.guards) await guard(em, principal, before, after);
     await em.query(
       `INSERT INTO ai_settings AS s (tenant_id, settings) VALUES ($1, $2)
        ON CONFLICT (tenant_id) DO UPDATE SET settings = s.settings || excluded.settings, updated_at = now()`,
       [tenantId, JSON.stringify(changes)],
     );
+    for (const follower of this.followers) await follower(em, principal, before, after);
     this.known.delete(tenantId);
     afterCommit(em, 'ai-settings', () => {
       this.known.delete(tenantId);

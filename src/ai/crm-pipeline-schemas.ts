@@ -12,6 +12,10 @@ const NAMES = `
 export class CrmPipelineSchemas implements PipelineSchemas {
   constructor(private readonly catalog: PipelineCatalog) {}
 
+  ids(em: EntityManager, tenantId: string): Promise<string[]> {
+    return this.catalog.ids(em, tenantId);
+  }
+
   read(em: EntityManager, tenantId: string, pipelineId: string): Promise<HostPipeline | undefined> {
     return this.catalog.find(em, tenantId, pipelineId);
   }

@@ -1,8 +1,10 @@
-import { Module } from '@nestjs/common';
+import { Module, type OnModuleInit } from '@nestjs/common';
+import { TenantSettingsStore } from '#libs/tenants';
 import { CrmStorageModule } from './crm-storage.module.js';
 import { ImportController } from './import/import.controller.js';
 import { RecordImporter } from './import/record-importer.js';
 import { FieldAdmin } from './pipelines/field-admin.js';
+import { LabelWithdrawal } from './pipelines/label-withdrawal.js';
 import { PipelineAdmin } from './pipelines/pipeline-admin.js';
 import { PipelineViews } from './pipelines/pipeline-views.js';
 import { PipelinesController } from './pipelines/pipelines.controller.js';
@@ -17,6 +19,7 @@ import { RecordsController } from './records/records.controller.js';
   controllers: [PipelinesController, RecordsController, ImportController],
   providers: [
     FieldAdmin,
+    LabelWithdrawal,
     PipelineAdmin,
     PipelineViews,
     RecordImporter,
@@ -26,4 +29,13 @@ import { RecordsController } from './records/records.controller.js';
   ],
   exports: [PipelineAdmin, RecordImporter],
 })
-export class CrmModule {}
+export class CrmModule implements OnModuleInit {
+  constructor(
+    private readonly settings: TenantSettingsStore,
+    private readonly labels: LabelWithdrawal,
+  ) {}
+
+  onModuleInit(): void {
+    this.settings.follow((...change) => this.labels.settingsChanged(...change));
+  }
+}

@@ -98,6 +98,48 @@ describe('what is deleted while a job for it runs', () => {
     expect((await api.settled(created.id)).data.summary).toBeUndefined();
   });
 
+  describe('a draft that is tried', () => {
+    const ways = [
+      ['its record', (id: string) => `/records/${id}`],
+      ['its pipeline', () => `/pipelines/${pipelineId}`],
+    ] as const;
+
+    /** Tries a draft on a new record, whose call is held, deletes, and lets the call end. */
+    async function tryMeanwhile(answer: string, outputType: string, path: (recordId: string) => string) {
+      await api.ok('DELETE', `/pipelines/${pipelineId}/fields/advice`);
+      await api.ok('DELETE', `/pipelines/${pipelineId}/fields/summary`);
+      const { id } = await addRecord(api, pipelineId, { name: secret });
+      stage.simulator.script([holding('Try ', answer)]);
+      const aiConfig = { model: 'gpt-4o-mini', prompt: 'Try {name}', output_type: outputType };
+      const draft = { pipeline_id: pipelineId, record_id: id, ai_config: aiConfig };
+      const tried = api.call('POST', '/ai-fields/try', draft);
+      await stage.simulator.waitForRequests(1);
+      await api.ok('DELETE', path(id));
+      stage.simulator.release();
+      return tried;
+    }
+
+    async function expectPaidAlone(): Promise<void> {
+      expect(stage.simulator.requests()).toHaveLength(1);
+      const rows = await ledgerOf(stage.database, api.tenantId);
+      expect(rows).toMatchObject([{ entry: 'settled', outcome: 'answered' }]);
+      expect(rows[0]!.cost).toBeGreaterThan(0);
+      expect(await tablesHolding(stage.database, secret)).toEqual([]);
+    }
+
+    it.each(ways)('keeps nothing where %s is deleted, and is paid', async (_, path) => {
+      const { status, body } = await tryMeanwhile(`About ${secret}`, 'text', path);
+      expect([status, body.value]).toEqual([200, `About ${secret}`]);
+      await expectPaidAlone();
+    });
+
+    it.each(ways)('is not repaired where %s is deleted', async (_, path) => {
+      const { status, body } = await tryMeanwhile(`No number but ${secret}`, 'number', path);
+      expect([status, body.code]).toEqual([404, 'not_found']);
+      await expectPaidAlone();
+    });
+  });
+
   it('a record at rest leaves nothing of what was asked and answered about it', async () => {
     stage.simulator.script(answering({ 'Summarise ': `About ${secret}`, 'Advise ': `Call ${secret}` }));
     const { id } = await addSettled(api, pipelineId, { name: secret });

@@ -47,7 +47,9 @@ const READ = `
      WHERE h.tenant_id = $1 AND h.state <> 'held' AND s.id IS NOT NULL GROUP BY 1, 2),
   scopes AS (
     SELECT scope, scope_id FROM ai_budget_limits WHERE tenant_id = $1
-    UNION SELECT scope, scope_id FROM ai_budgets JOIN now_in USING (period) WHERE tenant_id = $1
+    UNION SELECT scope, scope_id FROM ai_budgets JOIN now_in USING (period)
+           WHERE tenant_id = $1 AND (held, spent, unconfirmed) <> (0, 0, 0)
+    UNION SELECT scope, id FROM waiting
     UNION SELECT 'tenant', 'self')
   SELECT s.scope, s.scope_id, to_char(n.period, 'YYYY-MM') AS period, d.nano AS limit_nano,
          d.nano IS NOT NULL AND l.limit_nano IS NULL AS is_default,
@@ -60,6 +62,24 @@ const READ = `
     LEFT JOIN ai_budgets b ON b.tenant_id = $1 AND b.scope = s.scope AND b.scope_id = s.scope_id AND b.period = n.period
     LEFT JOIN waiting w ON w.scope = s.scope AND w.id = s.scope_id
    ORDER BY array_position(ARRAY['tenant', 'field', 'user'], s.scope), s.scope_id`;
+
+/**
+ * The budget first, as whoever moves settlements locks them too. From then on no hold is placed until the commit, and one
+ * that has waited for the row finds the new limit there: what it read before is the old one.
+ */
+const TELL_BUDGET = `
+  INSERT INTO ai_budgets AS b (tenant_id, scope, scope_id, period, limit_nano, limit_set_at)
+  VALUES ($1, $2, $3, date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date, $4, clock_timestamp())
+  ON CONFLICT (tenant_id, scope, scope_id, period) DO UPDATE
+     SET limit_nano = excluded.limit_nano, limit_set_at = excluded.limit_set_at
+  RETURNING limit_set_at::text AS at`;
+const SET = `
+  INSERT INTO ai_budget_limits (tenant_id, scope, scope_id, limit_nano, updated_at) VALUES ($1, $2, $3, $4, $5)
+  ON CONFLICT (tenant_id, scope, scope_id) DO UPDATE SET limit_nano = excluded.limit_nano, updated_at = excluded.updated_at`;
+/** From now on what a hold has read counts: the limit, if it has waited since before. */
+const UNTELL_BUDGET = `
+  UPDATE ai_budgets SET limit_set_at = NULL
+   WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3 AND limit_set_at IS NOT NULL`;
 
 /** Limits of a tenant and what has been spent and held against them. Every change of a limit is audited here, whoever makes it. */
 @Injectable()
@@ -82,8 +102,8 @@ export class Budgets {
 
   /**
    * Sets the monthly limit of one scope, in nano-USD. It counts for the current month too, and where that has come to a
-   * threshold of it an alert is raised. The limit stays locked until the commit, and whoever applies settlements may
-   * wait for it: do it last.
+   * threshold of it an alert is raised. Limit and budget stay locked until the commit, and whoever places a hold or applies
+   * settlements waits for them: do it last.
    */
   async setLimit(
     em: EntityManager,
@@ -93,13 +113,11 @@ export class Budgets {
     limitNano: bigint,
   ): Promise<void> {
     const { tenantId } = principal;
-    await this.audit.watch(em, principal, this.watched(em, tenantId, scope, scopeId), () =>
-      em.query(
-        `INSERT INTO ai_budget_limits (tenant_id, scope, scope_id, limit_nano) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (tenant_id, scope, scope_id) DO UPDATE SET limit_nano = excluded.limit_nano, updated_at = now()`,
-        [tenantId, scope, scopeId, limitNano.toString()],
-      ),
-    );
+    const limit = [tenantId, scope, scopeId, limitNano.toString()];
+    await this.audit.watch(em, principal, this.watched(em, tenantId, scope, scopeId), async () => {
+      const [told] = await em.query<{ at: string }[]>(TELL_BUDGET, limit);
+      await em.query(SET, [...limit, told!.at]);
+    });
     await this.alerts.limitChanged(em, tenantId, scope, scopeId);
   }
 
@@ -112,6 +130,7 @@ export class Budgets {
   ): Promise<boolean> {
     const { tenantId } = principal;
     return this.audit.watch(em, principal, this.watched(em, tenantId, scope, scopeId), async () => {
+      await em.query(UNTELL_BUDGET, [tenantId, scope, scopeId]);
       const [, removed] = await em.query<[unknown, number]>(
         'DELETE FROM ai_budget_limits WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3',
         [tenantId, scope, scopeId],

@@ -156,6 +156,30 @@ export class AiFieldConfigs {
     await this.purge.forget(em, tenantId, pipeline.id, slug, fieldsMadeFrom(compiled, slug));
   }
 
+  /**
+   * What was shown as values of a field is for these roles alone from now on, though the field itself may be for more: such as
+   * the labels of a relation, once the field of the other pipeline that they came from has a list.
+   *
+   * @param pipeline whose field it is; the host holds a lock on it.
+   * @returns the AI fields that hold values made from it: the host gives them the lists that hide these.
+   */
+  async shownValuesLimited(
+    em: EntityManager,
+    { tenantId }: Principal,
+    pipeline: HostPipeline,
+    slug: string,
+    visibleTo: readonly string[],
+  ): Promise<Heir[]> {
+    const limited = pipeline.fields.map((field) =>
+      field.slug === slug
+        ? { ...field, visibleTo: field.visibleTo?.filter((role) => visibleTo.includes(role)) ?? visibleTo }
+        : field,
+    );
+    const compiled = await this.compile(em, tenantId, { ...pipeline, fields: limited });
+    await this.purge.withdraw(em, tenantId, pipeline.id, slug, fieldsMadeFrom(compiled, slug));
+    return this.reveals.heirsOf(em, tenantId, compiled, slug);
+  }
+
   /** @throws InvalidInputError when an AI field would no longer compile. */
   async pipelineChanged(em: EntityManager, principal: Principal, pipeline: HostPipeline): Promise<void> {
     const compiled = await this.compile(em, principal.tenantId, pipeline);
@@ -174,6 +198,8 @@ export class AiFieldConfigs {
     tenantId: string,
     pipeline: HostPipeline,
   ): Promise<CompiledPipeline> {
+    // Before anything is purged: a change of the settings purges too, and has them to itself by then.
+    await this.settings.keep(em, tenantId);
     const settings = await this.settings.read(em, tenantId);
     return compilePipeline(pipeline, await this.configs.load(em, tenantId, pipeline.id), settings);
   }

@@ -87,8 +87,7 @@ export class FieldPurge {
     field: string,
     madeFrom: readonly string[],
   ): Promise<void> {
-    await em.query(BEGIN, [tenantId, pipelineId, field]);
-    await em.query(WITHDRAW, [tenantId, pipelineId, madeFrom]);
+    await this.withdraw(em, tenantId, pipelineId, field, madeFrom);
     await em.query(
       `DELETE FROM ai_result_cache c USING ai_executions e
         WHERE e.tenant_id = $1 AND e.pipeline_id = $2 AND $3 = ANY (e.sources) AND c.tenant_id = $1 AND c.execution_id = e.id`,
@@ -105,6 +104,18 @@ export class FieldPurge {
          SELECT field FROM ai_executions WHERE tenant_id = $1 AND pipeline_id = $2 AND $3 = ANY (sources)))`,
       [tenantId, pipelineId, field],
     );
+  }
+
+  /** What is in flight and made from the field leaves nothing; what is kept stays. Parameters as in {@link forget}. */
+  async withdraw(
+    em: EntityManager,
+    tenantId: string,
+    pipelineId: string,
+    field: string,
+    madeFrom: readonly string[],
+  ): Promise<void> {
+    await em.query(BEGIN, [tenantId, pipelineId, field]);
+    await em.query(WITHDRAW, [tenantId, pipelineId, madeFrom]);
   }
 
   private async blank(em: EntityManager, where: string, values: unknown[]): Promise<void> {

@@ -20,6 +20,7 @@ import {
   JobStore,
   KeyPauses,
   type AttemptCalls,
+  type CallingJob,
   type PreparedCall,
 } from '#libs/processing';
 import { TenantSettingsStore, TenantTransactions } from '#libs/tenants';
@@ -123,10 +124,11 @@ export class Drafts {
       principalId: principal.id,
       origin: 'api' as const,
       snapshot,
+      gone: (em: EntityManager) => this.gone(em, tenantId, draft),
     };
     try {
       const { value } = await this.answerer.answer(job, prepared, calls);
-      await this.record(tenantId, calls, value);
+      await this.record(job, calls, value);
       return {
         value,
         model: prepared.prompted.model,
@@ -134,7 +136,7 @@ export class Drafts {
         cost_usd: nanoToUsd(calls.costNano),
       };
     } catch (error) {
-      await this.record(tenantId, calls);
+      await this.record(job, calls);
       await this.tenants.transaction(tenantId, (em) => this.pauses.note(em, tenantId, prepared, error));
       if (error instanceof FieldsmithError && error.code === 'budget_wait') {
         throw new FieldsmithError(
@@ -151,16 +153,29 @@ export class Drafts {
     }
   }
 
-  private async record(tenantId: string, { last }: AttemptCalls, value?: Json): Promise<void> {
+  private async record(job: CallingJob, { last }: AttemptCalls, value?: Json): Promise<void> {
     if (!last) return;
     const parsed = value === undefined ? undefined : { value, stored: false };
-    await this.tenants.transaction(tenantId, (em) =>
-      this.jobs.recordCalls(em, tenantId, {
-        executions: [executionRow(last.execution, parsed)],
-        settlements: [last.settlement],
-        key: last.key,
-      }),
-    );
+    const recorded = {
+      executions: [executionRow(last.execution, parsed)],
+      settlements: [last.settlement],
+      key: last.key,
+    };
+    await this.tenants.transaction(job.tenantId, async (em) => {
+      const gone = await job.gone?.(em);
+      await this.jobs.recordCalls(em, job.tenantId, recorded, { withdrawn: !!gone });
+    });
+  }
+
+  /** Whoever deletes the record meanwhile comes first and is seen here, or finds what was recorded. */
+  private async gone(
+    em: EntityManager,
+    tenantId: string,
+    { recordId }: Draft,
+  ): Promise<NotFoundError | undefined> {
+    if (recordId === undefined) return undefined;
+    const record = await this.records.read(em, tenantId, recordId, { lock: true });
+    return record ? undefined : new NotFoundError('record', recordId);
   }
 
   private async prepare(em: EntityManager, principal: Principal, draft: Draft): Promise<PreparedDraft> {

@@ -11,10 +11,11 @@ import {
 } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
 import type { AiValueState } from '../values/derive-state.js';
-import { AiValueViews } from '../values/value-views.js';
-import { GenerationRuns, type RunProgress } from '../runs/generation-runs.js';
+import { AiValueViews, showValues } from '../values/value-views.js';
+import { GenerationRuns } from '../runs/generation-runs.js';
 import { RunEstimator, type RunEstimate } from '../runs/run-estimate.js';
-import { ValueSight } from '../visibility/value-sight.js';
+import { sightOfFacts } from '../visibility/record-sight.js';
+import { RunSight, type ShownProgress } from '../visibility/run-sight.js';
 import { GenerateManyDto } from './ai-fields.dto.js';
 
 type StateCounts = Record<string, Partial<Record<AiValueState, number>>>;
@@ -29,7 +30,7 @@ export class PipelineAiController {
     private readonly estimator: RunEstimator,
     private readonly tenants: TenantTransactions,
     private readonly views: AiValueViews,
-    private readonly sights: ValueSight,
+    private readonly sights: RunSight,
     @Inject(PIPELINE_SCHEMAS) private readonly schemas: PipelineSchemas,
     @Inject(RECORD_SCANNER) private readonly scanner: RecordScanner,
   ) {}
@@ -63,9 +64,10 @@ export class PipelineAiController {
         const pipeline = await this.schemas.read(em, tenantId, pipelineId);
         if (!pipeline) throw new NotFoundError('pipeline', pipelineId);
         const page = await this.scanner.scan(em, tenantId, pipelineId, { after, limit: PAGE });
-        const views = await this.views.describe(em, tenantId, pipeline, page.records);
-        const { hidden } = await this.sights.of(em, principal, pipeline);
-        for (const record of views.values()) countStates(counts, record, hidden);
+        const ids = page.records.map(({ id }) => id);
+        const facts = await this.views.facts(em, tenantId, pipeline, ids);
+        for (const [id, record] of showValues(facts, page.records))
+          countStates(counts, record, sightOfFacts(facts, principal.roles, id).hidden);
         return page.next;
       });
     } while (after !== undefined);
@@ -74,19 +76,26 @@ export class PipelineAiController {
 
   @Get('ai-runs/:id')
   @Authorize('read', 'Run')
-  progress(@CurrentPrincipal() { tenantId }: Principal, @Param('id') id: string): Promise<RunProgress> {
-    return this.tenants.snapshot(tenantId, (em) => this.runs.progress(em, tenantId, id));
+  progress(@CurrentPrincipal() principal: Principal, @Param('id') id: string): Promise<ShownProgress> {
+    const { tenantId } = principal;
+    return this.tenants.snapshot(tenantId, async (em) =>
+      this.sights.shown(em, principal, await this.runs.progress(em, tenantId, id)),
+    );
   }
 
   @Post('ai-runs/:id/stop')
   @Authorize('cancel', 'Run')
   async stop(
-    @CurrentPrincipal() { tenantId }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Param('id') id: string,
     @Res({ passthrough: true }) response: Response,
-  ): Promise<RunProgress> {
+  ): Promise<ShownProgress> {
+    const { tenantId } = principal;
     response.status(HttpStatus.OK);
-    return this.tenants.transaction(tenantId, (em) => this.runs.stop(em, tenantId, id));
+    // Who may not see how it goes undoes the stop with the refusal.
+    return this.tenants.transaction(tenantId, async (em) =>
+      this.sights.shown(em, principal, await this.runs.stop(em, tenantId, id)),
+    );
   }
 }
 

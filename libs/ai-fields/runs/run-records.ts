@@ -55,8 +55,11 @@ export class RunRecords {
   async requested(em: EntityManager, principal: Principal, request: RunRequest): Promise<CompiledPipeline> {
     const compiled = await this.compiled(em, principal.tenantId, request);
     const { pipeline } = compiled;
-    await this.sights.requireWritable(em, principal, pipeline, [request.field]);
-    await this.sights.requireFilter(em, principal, pipeline, Object.keys(request.filter ?? {}));
+    // The field too: how many values are in a scope tells of those that are hidden.
+    await this.sights.requireFilter(em, principal, pipeline, [
+      request.field,
+      ...Object.keys(request.filter ?? {}),
+    ]);
     return compiled;
   }
 

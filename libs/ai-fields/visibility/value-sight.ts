@@ -36,6 +36,8 @@ const JOBS_MADE_FROM = `
         WHERE v.tenant_id = $1 AND v.record_id = o.record_id AND v.field = o.field AND v.job_id = o.id) s
    ), o.output IS NOT NULL OR o.error_code IS NOT DISTINCT FROM 'condition_not_met')`;
 
+const NONE: ReadonlySet<string> = new Set();
+
 /** Which values a principal sees. Where no field of a pipeline has a `visible_to`, none of this asks the database. */
 @Injectable()
 export class ValueSight {
@@ -131,7 +133,10 @@ export class ValueSight {
     return recordSight(compiled, principal.roles, (slug) => byField.get(slug));
   }
 
-  /** What of generations is not shown to the principal, by the ids of their jobs. */
+  /**
+   * What of generations is not shown to the principal, by the ids of their jobs. Of pipelines that are gone nobody knows who
+   * saw their fields: nothing is.
+   */
   async concealed(
     em: EntityManager,
     principal: Principal,
@@ -140,17 +145,10 @@ export class ValueSight {
     const found = new Map<string, Concealed>();
     if (seesEverything(principal.roles)) return found;
     for (const pipelineId of new Set(jobs.map((job) => job.pipelineId))) {
-      const pipeline = pipelineId ? await this.schemas.read(em, principal.tenantId, pipelineId) : undefined;
-      const unseen = pipeline && unseenFields(pipeline.fields, principal.roles);
-      if (!pipeline || !unseen?.size) continue;
-      const sight = await this.of(em, principal, pipeline);
       const own = jobs.filter((job) => job.pipelineId === pipelineId);
-      const made = await this.jobsMadeFrom(em, principal.tenantId, own, sight.hidden);
-      for (const { id, field } of own) {
-        const slug = field ?? '';
-        if (!made.has(id) && !sight.opaque.has(slug) && !unseen.has(slug)) continue;
-        found.set(id, { input: true, output: unseen.has(slug) || !hasOwnWord(pipeline, slug) });
-      }
+      const pipeline = pipelineId ? await this.schemas.read(em, principal.tenantId, pipelineId) : undefined;
+      const concealed = pipeline ? await this.concealedOf(em, principal, pipeline, own) : own.map(allOf);
+      for (const [id, what] of concealed) found.set(id, what);
     }
     return found;
   }
@@ -175,7 +173,7 @@ export class ValueSight {
   /**
    * Whether some pipeline has a field that the principal does not see: then jobs are not found by how they ended.
    *
-   * @param pipelineId looks at this one alone.
+   * @param pipelineId looks at this one alone; one that is gone may have had such a field.
    */
   async hidesEnds(em: EntityManager, principal: Principal, pipelineId?: string): Promise<boolean> {
     if (seesEverything(principal.roles)) return false;
@@ -183,9 +181,40 @@ export class ValueSight {
     const ids = pipelineId === undefined ? await this.configs.pipelineIds(em, tenantId) : [pipelineId];
     for (const id of ids) {
       const pipeline = await this.schemas.read(em, tenantId, id);
-      if (pipeline && unseenFields(pipeline.fields, principal.roles).size > 0) return true;
+      if (!pipeline || unseenFields(pipeline.fields, principal.roles).size > 0) return true;
     }
     return false;
+  }
+
+  /** Whether the principal may not know how jobs of a field ended that is there: sums over one that is gone tell of no value. */
+  async endsHidden(
+    em: EntityManager,
+    principal: Principal,
+    pipelineIds: Iterable<string>,
+  ): Promise<(pipelineId: string, slug: string) => boolean> {
+    const all = new Map<string, ReadonlySet<string>>();
+    for (const id of seesEverything(principal.roles) ? [] : pipelineIds) {
+      const pipeline = await this.schemas.read(em, principal.tenantId, id);
+      if (pipeline) all.set(id, await this.withoutEnds(em, principal, pipeline));
+    }
+    return (pipelineId, slug) => all.get(pipelineId)?.has(slug) ?? false;
+  }
+
+  private async concealedOf(
+    em: EntityManager,
+    principal: Principal,
+    pipeline: HostPipeline,
+    jobs: readonly ShownJob[],
+  ): Promise<[string, Concealed][]> {
+    const unseen = unseenFields(pipeline.fields, principal.roles);
+    if (unseen.size === 0) return [];
+    const sight = await this.of(em, principal, pipeline);
+    const made = await this.jobsMadeFrom(em, principal.tenantId, jobs, sight.hidden);
+    return jobs.flatMap(({ id, field }): [string, Concealed][] => {
+      const slug = field ?? '';
+      if (!made.has(id) && !sight.opaque.has(slug) && !unseen.has(slug)) return [];
+      return [[id, { input: true, output: unseen.has(slug) || !hasOwnWord(pipeline, slug) }]];
+    });
   }
 
   private async endsOf(
@@ -193,10 +222,20 @@ export class ValueSight {
     principal: Principal,
     pipeline: HostPipeline,
   ): Promise<(slug: string) => boolean> {
-    if (unseenFields(pipeline.fields, principal.roles).size === 0) return () => true;
-    const { unseen, opaque } = await this.of(em, principal, pipeline);
+    const hidden = await this.withoutEnds(em, principal, pipeline);
+    if (hidden.size === 0) return () => true;
     const slugs = new Set(pipeline.fields.map(({ slug }) => slug));
-    return (slug) => slugs.has(slug) && !unseen.has(slug) && !opaque.has(slug);
+    return (slug) => slugs.has(slug) && !hidden.has(slug);
+  }
+
+  private async withoutEnds(
+    em: EntityManager,
+    principal: Principal,
+    pipeline: HostPipeline,
+  ): Promise<ReadonlySet<string>> {
+    if (unseenFields(pipeline.fields, principal.roles).size === 0) return NONE;
+    const { unseen, opaque } = await this.of(em, principal, pipeline);
+    return new Set([...unseen, ...opaque]);
   }
 
   private async jobsMadeFrom(
@@ -230,6 +269,10 @@ export class ValueSight {
   ): Promise<CompiledPipeline> {
     return this.configs.of(em, tenantId, pipeline, await this.settings.recent(em, tenantId));
   }
+}
+
+function allOf({ id }: ShownJob): [string, Concealed] {
+  return [id, { input: true, output: true }];
 }
 
 function aiAmong({ fields }: HostPipeline, slugs: readonly string[]): string[] {

@@ -81,7 +81,9 @@ export class WorkflowNodeProcess implements AiProcess<CollectedNode> {
   }
 
   prompt(_job: ClaimedJob, { input, settings }: CollectedNode): PromptedCall {
-    const { node, context } = input;
+    const { node } = input;
+    // Once more: names may have come onto the list while the job waited.
+    const context = withoutDenied(input.context, settings.deniedFields);
     const { prompt, system } = compileNode(node, context, settings.deniedFields);
     const given = { values: {}, variables: { ...context, workflow_data: context } };
     return {

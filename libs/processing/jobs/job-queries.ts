@@ -78,7 +78,10 @@ export class JobQueries {
     );
     const shown = rows.slice(0, limit);
     const concealed = await this.concealed(em, principal, shown);
-    const items = shown.map((row) => jobView(row, concealed.get(row.id)));
+    // A page may have less than it could: being found by its end would tell that.
+    const found =
+      filter.error_code === undefined ? shown : shown.filter(({ id }) => !concealed.get(id)?.input);
+    const items = found.map((row) => jobView(row, concealed.get(row.id)));
     return { items, next_cursor: rows.length > limit ? rows[limit - 1]!.id : null };
   }
 
@@ -115,12 +118,22 @@ export class JobQueries {
     return rows.map((row) => row.id);
   }
 
+  /** Whether the principal may not know of some job among these how it ended. */
+  async hidesEnds(
+    em: EntityManager,
+    principal: Principal,
+    { job_type: type, pipeline_id: pipelineId }: JobFilter = {},
+  ): Promise<boolean> {
+    for (const process of this.processes.all(type)) {
+      if (await process.hidesEnds?.(em, principal, pipelineId)) return true;
+    }
+    return false;
+  }
+
   /** Being found by how it ended would tell of a job whose end is not shown; to look at each would break pages. */
   private async requireFilter(em: EntityManager, principal: Principal, filter: JobFilter): Promise<void> {
-    if (filter.error_code === undefined) return;
-    for (const process of this.processes.all(filter.job_type)) {
-      if (await process.hidesEnds?.(em, principal, filter.pipeline_id)) throw endsNotVisible();
-    }
+    if (filter.error_code !== undefined && (await this.hidesEnds(em, principal, filter)))
+      throw endsNotVisible();
   }
 
   private async find(

@@ -4,6 +4,7 @@ import { newId, storableJson, type Json } from '#libs/common';
 import { EventLog, Wakeups } from '#libs/events';
 import { afterCommit, commitBehind, TenantSettingsStore, type TenantSettings } from '#libs/tenants';
 import { KeyLines } from '../dispatch/key-lines.js';
+import { withoutContent } from '../pipeline/execution.js';
 import { PROCESSING_OPTIONS, type ProcessingOptions } from '../processing.options.js';
 import { JobReporter } from '../telemetry/job-reporter.js';
 import {
@@ -179,17 +180,19 @@ export class JobStore {
   /**
    * Records calls apart from how their job ends: before a further call, or for a result that nobody wants any more.
    *
-   * @param goesOn whether the attempt makes a further call: then it keeps its slot of the key.
+   * @param how `goesOn`: whether the attempt makes a further call, then it keeps its slot of the key; `withdrawn`: whether
+   * what they were made from is gone, then nothing of their content is kept.
    */
   async recordCalls(
     em: EntityManager,
     tenantId: string,
     calls: RecordedCalls,
-    { goesOn = false }: { goesOn?: boolean } = {},
+    { goesOn = false, withdrawn = false }: { goesOn?: boolean; withdrawn?: boolean } = {},
   ): Promise<void> {
+    const executions = withdrawn ? calls.executions.map(withoutContent) : calls.executions;
     await em.query('SELECT ai_record_calls($1, $2, $3, $4)', [
       tenantId,
-      storableJson(calls.executions),
+      storableJson(executions),
       JSON.stringify(calls.settlements),
       goesOn ? (calls.key ?? null) : null,
     ]);

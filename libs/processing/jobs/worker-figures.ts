@@ -45,7 +45,8 @@ export interface Diagnostics {
   by_status: Record<string, number>;
   by_lane: LaneFigures[];
   waiting: Record<string, number>;
-  failed_last_hour: Record<string, number>;
+  /** By the code of the error; not told to who may not know how every job ended. */
+  failed_last_hour?: Record<string, number>;
   completed_last_hour: number;
   paused_keys: KeyState[];
   failing_keys: KeyState[];

@@ -155,8 +155,9 @@ export class JobAnswerer {
     const execution = executionRow({ ...made.execution, error });
     const recorded = { executions: [execution], settlements: [made.settlement], key: made.key };
     const halt = await this.transactions.repeated(job.tenantId, async (em) => {
-      await this.store.recordCalls(em, job.tenantId, recorded, { goesOn: true });
-      return haltOf(em, job);
+      const gone = await job.gone?.(em);
+      await this.store.recordCalls(em, job.tenantId, recorded, { goesOn: !gone, withdrawn: !!gone });
+      return gone ?? haltOf(em, job);
     });
     calls.last = undefined;
     if (halt) throw halt;

@@ -1,3 +1,4 @@
+import type { EntityManager } from 'typeorm';
 import { FieldsmithError, type Json } from '#libs/common';
 import type { CallId } from '#libs/accounting';
 import type { Citation, LlmAnswer, LlmRequest, ToolUse } from '#libs/llm';
@@ -5,7 +6,7 @@ import type { ClaimedJob } from '../jobs/job.js';
 import type { PreparedCall } from './prepare-call.js';
 
 /** The work of one job that calls are made for. */
-export type CallingJob = Pick<
+export interface CallingJob extends Pick<
   ClaimedJob,
   | 'tenantId'
   | 'id'
@@ -17,7 +18,13 @@ export type CallingJob = Pick<
   | 'principalId'
   | 'origin'
   | 'snapshot'
->;
+> {
+  /**
+   * For calls that no job stands behind, which could be stopped: what is wrong once what they are made from is gone, and
+   * keeps it there until the commit where it is not.
+   */
+  gone?(em: EntityManager): Promise<FieldsmithError | undefined>;
+}
 
 /** The audit of one call, before it is written. */
 export interface Execution {
@@ -73,6 +80,11 @@ export function executionRow(execution: Execution, parsed?: { value: Json; store
     snapshot: job.snapshot,
     stored: parsed?.stored ?? false,
   };
+}
+
+/** The row of an execution whose content is not kept: what it cost, and that it was. */
+export function withoutContent(row: object): object {
+  return { ...row, request: undefined, answer: undefined, value: undefined, error_message: undefined };
 }
 
 function toolsRow({ names, maxUses, vectorStoreIds }: ToolUse): object {

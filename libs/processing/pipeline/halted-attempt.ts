@@ -10,13 +10,12 @@ interface Row {
 
 /**
  * Why an attempt must not make a further call, in the words that end its job: it was stopped or taken over while the
- * last call was in flight, or what its prompt was made from may not be sent any more. Undefined where it may go on, as
- * a try always does, which has no job.
+ * last call was in flight, or what its prompt was made from may not be sent any more, or is gone. Undefined where it may
+ * go on.
  */
-export async function haltOf(
-  em: EntityManager,
-  { tenantId, id, attempt }: CallingJob,
-): Promise<FieldsmithError | undefined> {
+export async function haltOf(em: EntityManager, job: CallingJob): Promise<FieldsmithError | undefined> {
+  if (job.gone) return job.gone(em);
+  const { tenantId, id, attempt } = job;
   const [row] = await em.query<Row[]>(
     `SELECT cancel_requested OR status <> 'processing' OR attempt <> $3 AS halted, withdrawn
        FROM ai_jobs WHERE tenant_id = $1 AND id = $2`,

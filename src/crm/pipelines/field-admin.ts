@@ -9,7 +9,8 @@ import type { FieldChangesDto, FieldDto } from '../dto/pipeline.dto.js';
 import { definitionErrors, newFields } from './field-definitions.js';
 import { deleteField, insertFields, lockFields, requireTargets, updateField } from './field-rows.js';
 import { MAX_FIELDS, typeChangeErrors } from './field-rules.js';
-import { fieldOf, mayLabel, type CrmField, type Pipeline } from './pipeline.js';
+import { LabelWithdrawal } from './label-withdrawal.js';
+import { fieldOf, type CrmField, type Pipeline } from './pipeline.js';
 import { PipelineCatalog } from './pipeline-catalog.js';
 import { PipelineViews, showField, type FieldView } from './pipeline-views.js';
 
@@ -21,6 +22,7 @@ const alone = () => '';
 /** The fields of a pipeline: add, change, remove; each in one transaction under the pipeline's lock. */
 @Injectable()
 export class FieldAdmin {
+  // The collaborators are who must know of a change.
   constructor(
     private readonly tenants: TenantTransactions,
     private readonly catalog: PipelineCatalog,
@@ -28,6 +30,7 @@ export class FieldAdmin {
     private readonly configs: AiFieldConfigs,
     private readonly reveals: RevealGuard,
     private readonly audit: AuditLog,
+    private readonly labels: LabelWithdrawal,
   ) {}
 
   /** @throws InvalidInputError, NotFoundError; FieldNotVisibleError, 403. */
@@ -62,6 +65,7 @@ export class FieldAdmin {
       await updateField(em, principal.tenantId, pipelineId, changed);
       await this.record(em, principal, pipelineId, field, changed);
       const after = { ...before, fields: before.fields.map((other) => (other === field ? changed : other)) };
+      if (changed.visibleTo) await this.limitLabels(em, principal, before, changed);
       const warnings = await this.tellPlugin(em, principal, after, field, changed, dto);
       await this.reveals.requireNoReveal(em, principal, before, after, slug);
       return this.show(em, principal.tenantId, after, slug, warnings);
@@ -79,12 +83,22 @@ export class FieldAdmin {
       requireSeen(principal, before, slug);
       await lockFields(em, principal.tenantId, pipelineId, slug);
       const heirs = await this.configs.fieldRemoved(em, principal, before, slug);
-      await this.withdrawLabels(em, principal, pipelineId, field);
+      await this.labels.withdraw(em, principal, pipelineId, field);
       await this.passOn(em, principal, before, heirs);
       await deleteField(em, principal.tenantId, pipelineId, slug);
       await this.record(em, principal, pipelineId, field, undefined);
       await em.query(FORGET_VALUES, [principal.tenantId, pipelineId, slug]);
     });
+  }
+
+  private async limitLabels(
+    em: EntityManager,
+    principal: Principal,
+    before: Pipeline,
+    changed: CrmField,
+  ): Promise<void> {
+    for (const { pipeline, heirs } of await this.labels.limit(em, principal, before, changed))
+      await this.passOn(em, principal, pipeline, heirs);
   }
 
   private async passOn(
@@ -135,25 +149,12 @@ export class FieldAdmin {
   ): Promise<string[] | undefined> {
     if (changed.sensitive && !field.sensitive) {
       await this.configs.fieldMadeSensitive(em, principal, after, field.slug);
-      await this.withdrawLabels(em, principal, after.id, field);
+      await this.labels.withdraw(em, principal, after.id, field);
     }
     const warnings =
       dto.ai_config && (await this.configs.save(em, principal, after, field.slug, dto.ai_config));
     await this.configs.pipelineChanged(em, principal, after);
     return warnings;
-  }
-
-  /** What relations of any pipeline showed of the field went into prompts of that pipeline. */
-  private async withdrawLabels(
-    em: EntityManager,
-    principal: Principal,
-    pipelineId: string,
-    field: CrmField,
-  ): Promise<void> {
-    if (!mayLabel(field)) return;
-    for (const { pipeline, slug } of await this.catalog.relationsInto(em, principal.tenantId, pipelineId)) {
-      await this.configs.shownValuesWithdrawn(em, principal, pipeline, slug);
-    }
   }
 
   private async show(

@@ -34,6 +34,7 @@ const COLUMNS = `p.id, p.name, p.slug, p.version, p.created_at, p.updated_at, ${
 
 const LOAD = `SELECT ${COLUMNS} FROM pipelines p WHERE p.tenant_id = $1 AND p.id = $2`;
 const LIST = `SELECT ${COLUMNS} FROM pipelines p WHERE p.tenant_id = $1 AND p.id > $2 ORDER BY p.id LIMIT $3`;
+const IDS = 'SELECT id FROM pipelines WHERE tenant_id = $1 ORDER BY id';
 const VERSION = `SELECT p.version, ${IS_OWN} FROM pipelines p WHERE p.tenant_id = $1 AND p.id = $2`;
 const VERSION_FOR_WRITING = `${VERSION} FOR KEY SHARE`;
 const INTO = `
@@ -94,6 +95,12 @@ export class PipelineCatalog {
   async list(em: EntityManager, tenantId: string, after: string, limit: number): Promise<Pipeline[]> {
     const rows = await em.query<PipelineRow[]>(LIST, [tenantId, after, limit]);
     return rows.map(toPipeline);
+  }
+
+  /** The ids of all pipelines. */
+  async ids(em: EntityManager, tenantId: string): Promise<string[]> {
+    const rows = await em.query<{ id: string }[]>(IDS, [tenantId]);
+    return rows.map(({ id }) => id);
   }
 
   /** The relations that point into a pipeline, its own among them, each with the pipeline that has it. */

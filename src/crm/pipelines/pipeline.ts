@@ -1,5 +1,6 @@
 import { unseenFields, type Role } from '#libs/access';
 import type { FieldOptions, FieldType, HostField, HostPipeline } from '#libs/host';
+import { isDenied } from '#libs/prompt-language';
 
 /** A field as this host keeps it. */
 export interface CrmField extends HostField {
@@ -25,6 +26,13 @@ const LABELLING: readonly FieldType[] = ['text', 'textarea', 'email', 'phone', '
  */
 export function mayLabel({ fieldType }: CrmField): boolean {
   return LABELLING.includes(fieldType);
+}
+
+/** What relations show of a record, the id where there is none: the first text that everybody may see. */
+export function labelField({ fields }: Pipeline, denied: readonly string[]): CrmField | undefined {
+  return fields.find(
+    (field) => mayLabel(field) && !field.sensitive && !field.visibleTo && !isDenied(field.slug, denied),
+  );
 }
 
 /** The field of a pipeline with this slug. */

@@ -2,9 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { Json } from '#libs/common';
 import type { HostRecord } from '#libs/host';
-import { isDenied } from '#libs/prompt-language';
 import { TenantSettingsStore } from '#libs/tenants';
-import { mayLabel, type CrmField, type Pipeline } from '../pipelines/pipeline.js';
+import { labelField, type CrmField, type Pipeline } from '../pipelines/pipeline.js';
 import { PipelineCatalog } from '../pipelines/pipeline-catalog.js';
 import { relatedIds } from '../values/value-problem.js';
 import { knownValues, type RecordRow } from './record-rows.js';
@@ -68,9 +67,7 @@ export class RelationLabels {
     const labelFields: Record<string, string | null> = {};
     for (const target of new Set(relations.map(({ options }) => options.pipeline_id ?? ''))) {
       const pipeline = await this.catalog.find(em, tenantId, target);
-      const isLabel = (field: CrmField) =>
-        mayLabel(field) && !field.sensitive && !field.visibleTo && !isDenied(field.slug, deniedFields);
-      labelFields[target] = pipeline?.fields.find(isLabel)?.slug ?? null;
+      labelFields[target] = (pipeline && labelField(pipeline, deniedFields)?.slug) ?? null;
     }
     return labelFields;
   }
