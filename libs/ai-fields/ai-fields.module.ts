@@ -20,6 +20,7 @@ import { RunResumer } from './runs/run-resumer.js';
 import { ValueActions } from './values/value-actions.js';
 import { AiValueEdits } from './values/value-edits.js';
 import { ValueFinder } from './values/value-finder.js';
+import { ValueReaders } from './values/value-readers.js';
 import { AiValueViews } from './values/value-views.js';
 import { RevealGuard } from './visibility/reveal-guard.js';
 import { ValueSight } from './visibility/value-sight.js';
@@ -49,6 +50,7 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     RunResumer,
     ValueActions,
     ValueFinder,
+    ValueReaders,
     ValueSight,
     WorkflowNodeProcess,
   ],
@@ -59,6 +61,7 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     RecordChangeListener,
     RevealGuard,
     ValueActions,
+    ValueReaders,
     ValueSight,
   ],
 })

@@ -6,13 +6,13 @@ import type { HostPipeline } from '#libs/host';
 import { ProviderRegistry } from '#libs/llm';
 import { ParserRegistry } from '#libs/processing';
 import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
-import type { AiConfig } from './ai-config.js';
-import { fallbackErrors } from './check-fallback.js';
+import { parserOptionsOf, type AiConfig } from './ai-config.js';
 import { toolNameErrors, toolTermErrors, type ToolTerms } from './check-tools.js';
 import { unknownExclusions } from './compile-field.js';
 import { compilePipeline, type CompiledPipeline, type StoredConfig } from './compile-pipeline.js';
 import { CompiledConfigs } from './compiled-configs.js';
 import { toolsOf } from './field-tools.js';
+import { valueFault } from './value-fault.js';
 
 /** A configuration among those that are saved, checked and compiled with them. */
 export interface CheckedConfig {
@@ -73,10 +73,12 @@ export class ConfigChecker {
       ];
     }
     const parser = this.parsers.get(outputType);
-    const options = { choices: config.options?.choices, schema: config.output_schema };
+    const options = parserOptionsOf(config);
     const found = parser.check?.(options) ?? [];
     if (found.length > 0) return found.map(({ path, message }) => ({ path: outputPath(path), message }));
-    return fallbackErrors(config.fallback_value, parser, options);
+    if (config.fallback_value === undefined) return [];
+    const fault = valueFault(config.fallback_value, parser, options);
+    return fault === undefined ? [] : [{ path: 'ai_config.fallback_value', message: fault }];
   }
 
   private async checkModel(
