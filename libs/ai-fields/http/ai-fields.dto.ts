@@ -1,4 +1,3 @@
-import { Type } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsObject, IsOptional, IsString, MaxLength, Min } from 'class-validator';
 import type { Json } from '#libs/common';
 import { PRIORITIES, type Priority } from '#libs/processing';
@@ -19,10 +18,10 @@ export class GenerateDto {
 
 export class GenerateManyDto {
   @IsIn(RUN_SCOPES) scope: RunScope;
-  @IsOptional() @IsObject() filter?: Record<string, Json>;
-  @IsOptional() @Type(() => Number) @IsInt() @Min(1) limit?: number;
+  @IsOptional() @IsObject() filter?: Record<string, Json> | null;
+  @IsOptional() @IsInt() @Min(1) limit?: number | null;
   @IsOptional() @IsBoolean() dry_run?: boolean;
-  @IsOptional() @IsIn(PRIORITIES) priority?: Priority;
+  @IsOptional() @IsIn(PRIORITIES) priority?: Priority | null;
 }
 
 export class FeedbackDto {

@@ -88,7 +88,7 @@ export class GenerationRuns {
    * Queues the generations. Where this process dies meanwhile, a worker goes on.
    *
    * @returns the run and how many were queued.
-   * @throws NotFoundError; FieldNotVisibleError, 403.
+   * @throws NotFoundError; FieldNotVisibleError, 403; InvalidInputError for a filter by what is no field.
    */
   async start(principal: Principal, request: RunRequest): Promise<{ run_id: string; queued: number }> {
     const { tenantId } = principal;
