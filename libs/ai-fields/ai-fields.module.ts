@@ -1,8 +1,10 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
+import { DEFAULT_MODELS } from '#libs/accounting';
 import { ProcessRegistry } from '#libs/processing';
 import { TenantSettingsStore } from '#libs/tenants';
 import { AiFieldConfigs } from './config/ai-field-configs.js';
 import { ConfigChecker } from './config/check-config.js';
+import { DefaultModelChecker } from './config/check-default-model.js';
 import { CompiledConfigs } from './config/compiled-configs.js';
 import { FieldPurge } from './config/field-purge.js';
 import { GenerationQueue } from './generation/enqueue-due.js';
@@ -53,10 +55,12 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     ValueReaders,
     ValueSight,
     WorkflowNodeProcess,
+    { provide: DEFAULT_MODELS, useClass: DefaultModelChecker },
   ],
   exports: [
     AiFieldConfigs,
     AiValueViews,
+    DEFAULT_MODELS,
     GenerationRuns,
     RecordChangeListener,
     RevealGuard,

@@ -95,7 +95,7 @@ export class ConfigChecker {
       const tenantLimit = await this.budgets.limitOf(em, tenantId, 'tenant', TENANT_SCOPE_ID);
       const limited = this.isFieldLimited(config) || tenantLimit !== undefined;
       if (price || !limited) return tools;
-      return [...tools, unknownPrice(model)];
+      return [...tools, { path: 'ai_config.model', message: unknownPriceOf(model) }];
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       return error.errors.map(({ path, message }) => ({ path: `ai_config.${path}`, message }));
@@ -120,9 +120,9 @@ export class ConfigChecker {
   }
 }
 
-function unknownPrice(model: string): ErrorDetail {
-  const message = `"${model}" has no known price, and a budget applies: choose a model with a price, or add its price`;
-  return { path: 'ai_config.model', message };
+/** Why a model cannot be chosen under a budget. */
+export function unknownPriceOf(model: string): string {
+  return `"${model}" has no known price, and a budget applies: choose a model with a price, or add its price`;
 }
 
 /** @throws InvalidInputError with the errors found before and those of compiling. */
