@@ -129,6 +129,8 @@ export class ValueActions {
     const found = await this.values.find(em, principal, recordId, slug);
     const unshown = unshownSources(found.field, found.sight);
     const value = await this.edits.restore(em, principal, found.address, executionId, unshown);
+    if (found.field.config.on_manual_edit === 'overwrite')
+      await this.edits.endOlderJobs(em, principal.tenantId, recordId, [slug]);
     await this.triggerDownstream(em, principal, found);
     return {
       value,
