@@ -237,8 +237,10 @@ const PURGED = (pipeline: string, sources: string, snapshot: string): string => 
          AND pg_visible_in_snapshot(f.xid, (${snapshot})::pg_snapshot) IS NOT TRUE)`;
 
 /**
- * Leaves what a job was to do to the pending job of its subject, as an enqueued one is folded into it. Null where there is
- * none (any more): it is locked, so that whoever stops it meanwhile comes first or finds what it stands for.
+ * Leaves what a job was to do to the pending job of its subject, as an enqueued one is folded into it; the runs that counted
+ * the one count the other from now on. Null where there is none (any more): it is locked, so that whoever stops it meanwhile
+ * comes first or finds what it stands for. Rows of runs are changed and not made anew: their key would lock the run, which
+ * whoever queues it holds while it waits for jobs.
  */
 const HAND_ON = `
   CREATE FUNCTION ai_hand_on_job(p_job ai_jobs) RETURNS uuid LANGUAGE plpgsql AS $$
@@ -250,6 +252,12 @@ const HAND_ON = `
          WHERE j.tenant_id = p_job.tenant_id AND j.subject = p_job.subject AND j.status = 'pending' AND j.completed_at IS NULL
         RETURNING j.id, j.pipeline_id, j.record_id, j.field
       ), ${TOLD_PENDING('p_job.tenant_id')} SELECT q.id INTO v_heir FROM queued q;
+    IF v_heir IS NOT NULL THEN
+      UPDATE ai_run_jobs m SET job_id = v_heir, earlier = m.earlier || p_job.id
+       WHERE m.tenant_id = p_job.tenant_id AND m.job_id = p_job.id
+         AND NOT EXISTS (SELECT FROM ai_run_jobs o
+                          WHERE o.tenant_id = m.tenant_id AND o.run_id = m.run_id AND o.job_id = v_heir);
+    END IF;
     RETURN v_heir;
   END $$;`;
 

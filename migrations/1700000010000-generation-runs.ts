@@ -23,6 +23,8 @@ const MEMBERS = `
     tenant_id text NOT NULL,
     run_id uuid NOT NULL,
     job_id uuid NOT NULL,
+    -- Jobs whose place this one took: what they cost counts, how they ended does not.
+    earlier uuid[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (tenant_id, run_id, job_id),
     FOREIGN KEY (tenant_id, run_id) REFERENCES ai_runs ON DELETE CASCADE
   );
@@ -64,6 +66,7 @@ export class GenerationRuns1700000010000 implements MigrationInterface {
     await db.query(systemAccess('ai_runs', 'SELECT, UPDATE'));
     await db.query(FILL_MEMBERS);
     await db.query(tenantTable('ai_run_jobs'));
+    await db.query(systemAccess('ai_run_jobs', 'SELECT, UPDATE'));
     await db.query(TAKE_RUN);
     await db.query(systemFunction('ai_take_run(uuid, int)'));
   }

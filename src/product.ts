@@ -7,7 +7,7 @@ import type { NestExpressApplication } from '@nestjs/platform-express';
 import { json } from 'express';
 import helmet from 'helmet';
 import { FieldsmithError, Metrics } from '#libs/common';
-import { httpMetrics, validationPipe } from '#libs/fieldsmith';
+import { httpMetrics, markUnreadBody, validationPipe } from '#libs/fieldsmith';
 import { ProviderRegistry } from '#libs/llm';
 import type { Simulator } from '#libs/llm-simulator';
 import { AppModule, globalKeys } from './app.module.js';
@@ -100,6 +100,7 @@ export class Product {
     if (this.config.role === 'worker') app.use(onlyHealth);
     app.use(urlGuard);
     app.use(json({ limit: JSON_LIMIT, strict: false }));
+    app.use(markUnreadBody);
     app.useGlobalPipes(validationPipe());
     if (this.config.role !== 'worker') serveOpenApi(app);
     await app.init();

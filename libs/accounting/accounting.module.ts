@@ -16,7 +16,10 @@ import { UnconfirmedCalls } from './review/unconfirmed-calls.js';
 import { UnconfirmedCallsController } from './review/unconfirmed-calls.controller.js';
 import { AiSettingsController } from './settings/ai-settings.controller.js';
 
-/** Prices, budgets, holds and the ledger; expects `ACCOUNTING_OPTIONS`, and `BLOCKED_JOBS` of whatever knows of jobs. */
+/**
+ * Prices, budgets, holds and the ledger; expects `ACCOUNTING_OPTIONS`, `BLOCKED_JOBS` of whatever knows of jobs, and
+ * `DEFAULT_MODELS` of what relies on those.
+ */
 @Global()
 @Module({
   controllers: [

@@ -13,6 +13,7 @@ export { HoldReconciler, type BudgetDrift, type Reconciliation } from './budgets
 export { FieldDefault } from './budgets/field-default.js';
 export { HoldRequests, type CallId, type CallSubject, type HoldRequest } from './budgets/hold-requests.js';
 export { Holds, type HoldVerdict } from './budgets/holds.js';
+export { DEFAULT_MODELS, type DefaultModels } from './settings/default-models.js';
 export { SettlementQueue } from './budgets/settlement-queue.js';
 export { recordFreeResult, type FreeResult } from './ledger/free-rows.js';
 export { LedgerMonths } from './ledger/ledger-months.js';

@@ -1,8 +1,10 @@
 import { Global, Module, type OnModuleInit } from '@nestjs/common';
+import { DEFAULT_MODELS } from '#libs/accounting';
 import { ProcessRegistry } from '#libs/processing';
 import { TenantSettingsStore } from '#libs/tenants';
 import { AiFieldConfigs } from './config/ai-field-configs.js';
 import { ConfigChecker } from './config/check-config.js';
+import { DefaultModelChecker } from './config/check-default-model.js';
 import { CompiledConfigs } from './config/compiled-configs.js';
 import { DeniedFields } from './config/denied-fields.js';
 import { FieldPurge } from './config/field-purge.js';
@@ -21,6 +23,7 @@ import { RunResumer } from './runs/run-resumer.js';
 import { ValueActions } from './values/value-actions.js';
 import { AiValueEdits } from './values/value-edits.js';
 import { ValueFinder } from './values/value-finder.js';
+import { ValueReaders } from './values/value-readers.js';
 import { AiValueViews } from './values/value-views.js';
 import { RevealGuard } from './visibility/reveal-guard.js';
 import { RunSight } from './visibility/run-sight.js';
@@ -53,16 +56,20 @@ import { WorkflowNodeProcess } from './workflow/workflow-node.process.js';
     RunSight,
     ValueActions,
     ValueFinder,
+    ValueReaders,
     ValueSight,
     WorkflowNodeProcess,
+    { provide: DEFAULT_MODELS, useClass: DefaultModelChecker },
   ],
   exports: [
     AiFieldConfigs,
     AiValueViews,
+    DEFAULT_MODELS,
     GenerationRuns,
     RecordChangeListener,
     RevealGuard,
     ValueActions,
+    ValueReaders,
     ValueSight,
   ],
 })

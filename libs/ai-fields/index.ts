@@ -5,6 +5,7 @@ export { RecordChangeListener, type RecordChange, type TriggeredJob } from './re
 export { GenerationRuns, type RunProgress } from './runs/generation-runs.js';
 export type { RunRequest, RunScope } from './runs/run-request.js';
 export { ValueActions } from './values/value-actions.js';
+export { ValueReaders, type ValueReader } from './values/value-readers.js';
 export { AiValueViews, showValues, type AiValueView, type ValueFacts } from './values/value-views.js';
 export { subjectOf } from './generation/subject.js';
 export { shownRecord, sightOfFacts } from './visibility/record-sight.js';

@@ -101,7 +101,7 @@ export class RecordChangeListener {
       );
       if (!compiled || compiled.fields.size === 0) continue;
       const written = Object.keys(change.changed).filter((slug) => compiled.fields.has(slug));
-      if (written.length > 0) await this.edits.written(em, principal, change, written);
+      if (written.length > 0) await this.noteWritten(em, principal, change, compiled, written);
       if (change.generate === false) continue;
       const due = findDue(compiled, {
         changed: new Set(Object.keys(change.changed)),
@@ -111,6 +111,19 @@ export class RecordChangeListener {
       for (const field of due) wanted.push({ change: index, recordId: change.recordId, field, compiled });
     }
     return this.enqueue(em, principal, changes, wanted);
+  }
+
+  private async noteWritten(
+    em: EntityManager,
+    principal: Principal,
+    change: RecordChange,
+    { fields }: CompiledPipeline,
+    written: readonly string[],
+  ): Promise<void> {
+    await this.edits.written(em, principal, change, written);
+    if (change.created) return;
+    const overwritten = written.filter((slug) => fields.get(slug)?.config.on_manual_edit === 'overwrite');
+    await this.edits.endOlderJobs(em, principal.tenantId, change.recordId, overwritten);
   }
 
   private async enqueue(

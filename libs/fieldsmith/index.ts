@@ -4,4 +4,5 @@ export { httpMetrics } from './metrics/http-metrics.js';
 export { isStorable } from './http/body-guard.js';
 export { HTTP_PROVIDERS } from './http/http-providers.js';
 export { ProblemFilter } from './http/problem.filter.js';
+export { markUnreadBody } from './http/unread-body.js';
 export { validationPipe } from './http/validation-pipe.js';

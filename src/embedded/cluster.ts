@@ -26,7 +26,7 @@ export async function prepareCluster(
   binaries: PostgresBinaries,
   runAs: OsUser | undefined,
 ): Promise<string> {
-  await removeDrafts(layout.dir);
+  await removeDrafts(layout.home);
   if (isAbsent(layout.cluster)) await makeCluster(layout, binaries, runAs);
   else checkCluster(layout.cluster, binaries.major, runAs?.uid ?? process.getuid?.());
   return readPassword(layout);
@@ -83,7 +83,7 @@ async function makeCluster(
   runAs: OsUser | undefined,
 ): Promise<void> {
   const password = randomBytes(24).toString('base64url');
-  const draft = join(layout.dir, `postgres.init-${randomBytes(4).toString('hex')}`);
+  const draft = join(layout.home, `postgres.init-${randomBytes(4).toString('hex')}`);
   const [cluster, passwordFile] = [join(draft, 'cluster'), join(draft, 'password')];
   try {
     mkdirSync(draft, { mode: 0o700 });
@@ -95,7 +95,7 @@ async function makeCluster(
     renameSync(cluster, layout.cluster);
   } catch (error) {
     if (error instanceof EmbeddedPostgresError) throw error;
-    const message = `No cluster could be made in ${layout.dir} (${(error as Error).message}).`;
+    const message = `No cluster could be made in ${layout.home} (${(error as Error).message}).`;
     throw new EmbeddedPostgresError('postgres_failed', message, { cause: error });
   } finally {
     await removeDraft(draft);

@@ -1,12 +1,15 @@
 import { accessSync, chmodSync, chownSync, constants, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { EmbeddedPostgresError } from './embedded.errors.js';
+import { clusterOf, placeElsewhere } from './cluster-place.js';
+import { dataDirUnusable } from './embedded.errors.js';
 import { firstBarrier, type OsUser } from './run-as.js';
 
 /** Where everything of the embedded Postgres lies. */
 export interface DataLayout {
   /** The data folder, absolute and without symbolic links. */
   dir: string;
+  /** The folder of what Postgres itself must reach: the data folder, unless that lies below a closed one. */
+  home: string;
   cluster: string;
   password: string;
   port: string;
@@ -14,7 +17,7 @@ export interface DataLayout {
 }
 
 /**
- * Makes the data folder if need be and sees to it that Postgres will reach it.
+ * Makes the data folder if need be and sees to it that Postgres will reach its cluster.
  *
  * @throws EmbeddedPostgresError `data_dir_unusable` naming the folder that stands in the way, and the remedy
  */
@@ -26,9 +29,11 @@ export function prepareDataDir(dataDir: string, runAs: OsUser | undefined): Data
 
 /** Where everything lies under a data folder, whether it is there or not. */
 export function layoutOf(dir: string): DataLayout {
+  const cluster = clusterOf(dir);
   return {
     dir,
-    cluster: join(dir, 'postgres'),
+    home: dirname(cluster),
+    cluster,
     password: join(dir, 'postgres-password'),
     port: join(dir, 'postgres-port'),
     log: join(dir, 'postgres.log'),
@@ -42,13 +47,13 @@ function makeFolder(path: string): string {
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
     return realpathSync(path);
   } catch (error) {
-    throw unusable(`The data folder ${path} cannot be used (${(error as Error).message}).`, error);
+    throw dataDirUnusable(`The data folder ${path} cannot be used (${(error as Error).message}).`, error);
   }
 }
 
 /**
  * Lets the user pass through the data folder itself, by its group, where no group had any right to it before.
- * Folders above are somebody else's: they are named, not changed.
+ * Folders above are somebody else's: they stay as they are, and the cluster has its place elsewhere.
  */
 function openTo(dir: string, user: OsUser): void {
   const stats = statSync(dir);
@@ -57,13 +62,5 @@ function openTo(dir: string, user: OsUser): void {
     chmodSync(dir, (stats.mode & 0o7777) | 0o010);
   }
   const barrier = firstBarrier(dir, user);
-  if (barrier === undefined) return;
-  throw unusable(
-    `Postgres runs as the user "postgres" because root may not run it, and that user cannot pass through ${barrier}, where the data folder ${dir} lies.`,
-  );
-}
-
-function unusable(what: string, cause?: unknown): EmbeddedPostgresError {
-  const remedy = 'Set DATA_DIR to a folder that can be used, such as DATA_DIR=/var/lib/fieldsmith.';
-  return new EmbeddedPostgresError('data_dir_unusable', `${what} ${remedy}`, { cause });
+  if (barrier !== undefined) placeElsewhere(dir, user, barrier);
 }

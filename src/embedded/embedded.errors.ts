@@ -18,6 +18,12 @@ export function unsupported(what: string, cause?: unknown): EmbeddedPostgresErro
   return new EmbeddedPostgresError('postgres_unsupported', `${what} ${remedy}`, { cause });
 }
 
+/** Why a data folder cannot be used; the message ends in the remedy. */
+export function dataDirUnusable(what: string, cause?: unknown): EmbeddedPostgresError {
+  const remedy = 'Set DATA_DIR to a folder that can be used, such as DATA_DIR=/var/lib/fieldsmith.';
+  return new EmbeddedPostgresError('data_dir_unusable', `${what} ${remedy}`, { cause });
+}
+
 /** The `code` of a Node or Postgres error, such as `ENOENT`. */
 export function errorCode(error: unknown): string | undefined {
   return (error as { code?: string } | undefined)?.code;

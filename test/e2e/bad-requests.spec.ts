@@ -1,4 +1,5 @@
-import type { Api } from '../support/api.js';
+import { gzipSync } from 'node:zlib';
+import type { Answer, Api } from '../support/api.js';
 import { addPipeline, addRecord, ai, plain } from '../support/pipelines.js';
 import { setStage, type Stage } from '../support/stage.js';
 
@@ -69,6 +70,83 @@ describe('a request that cannot be', () => {
     expect(answer.body.detail.length).toBeGreaterThan(20);
     if (status === 422) expect(answer.body.errors[0].message.length).toBeGreaterThan(10);
     expect(await records()).toBe(before);
+  });
+
+  const ADA = '{"data": {"name": "Ada"}}';
+
+  function send(body: string | Uint8Array, headers: Record<string, string>): Promise<Answer> {
+    return api.call('POST', `/pipelines/${pipelineId}/records`, body, headers);
+  }
+
+  it.each<[string, string | Uint8Array, Record<string, string>, number, string, RegExp]>([
+    ['is no gzip', ADA, { 'content-encoding': 'gzip' }, 400, 'malformed_request', /Content-Encoding/],
+    [
+      'is cut',
+      gzipSync(ADA).subarray(0, 20),
+      { 'content-encoding': 'gzip' },
+      400,
+      'malformed_request',
+      /send it whole/,
+    ],
+    ['is no br', 'x'.repeat(50), { 'content-encoding': 'br' }, 400, 'malformed_request', /Content-Encoding/],
+    [
+      'grows beyond the limit',
+      gzipSync(Buffer.alloc(3 * MILLION, ' ')),
+      { 'content-encoding': 'gzip' },
+      413,
+      'body_too_large',
+      /at most 2 MB/,
+    ],
+    [
+      'has an encoding that nobody knows',
+      ADA,
+      { 'content-encoding': 'lzma' },
+      415,
+      'unsupported_media_type',
+      /or as gzip/,
+    ],
+    [
+      'has a charset that nobody knows',
+      ADA,
+      { 'content-type': 'application/json; charset=latin1' },
+      415,
+      'unsupported_media_type',
+      /UTF-8/,
+    ],
+    ['is text', ADA, { 'content-type': 'text/plain' }, 415, 'unsupported_media_type', /application\/json/],
+    [
+      'is a form',
+      'name=Ada',
+      { 'content-type': 'application/x-www-form-urlencoded' },
+      415,
+      'unsupported_media_type',
+      /application\/json/,
+    ],
+    [
+      'is of a type that is none',
+      ADA,
+      { 'content-type': 'json' },
+      415,
+      'unsupported_media_type',
+      /Content-Type/,
+    ],
+  ])('is answered with what to do where the body %s', async (_, body, headers, status, code, remedy) => {
+    const before = await records();
+    const answer = await send(body, headers);
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(answer.body.detail).toMatch(remedy);
+    expect(await records()).toBe(before);
+    expect(stage.product.output()).not.toMatch(/"level":"error"/);
+  });
+
+  it('is none where the body is packed, or where a text is sent that nobody reads', async () => {
+    const packed = await send(gzipSync(ADA), { 'content-encoding': 'gzip' });
+    expect([packed.status, packed.body.data]).toEqual([201, { name: 'Ada' }]);
+    const stopped = await api.call('POST', `/records/${packed.body.id}/ai/summary/stop`, 'please', {
+      'content-type': 'text/plain',
+    });
+    expect([stopped.status, stopped.body]).toEqual([200, { stopped: 0 }]);
   });
 
   it.each([

@@ -232,6 +232,42 @@ describe('generating a field for many records', () => {
     ]);
   });
 
+  it('takes null for what is not given', async () => {
+    await addAll();
+    const nothing = { filter: null, limit: null, priority: null };
+    const path = `/pipelines/${pipelineId}/ai/summary/generate`;
+    expect(await api.post(path, { scope: 'empty', dry_run: true, ...nothing })).toMatchObject({ records: 5 });
+    expect((await run({ scope: 'empty', dry_run: null, ...nothing })).queued).toBe(5);
+  });
+
+  it.each([0, -1, 1.5, '2', true, [2]])('refuses a limit of %j with its path', async (limit) => {
+    for (const dry_run of [false, true]) {
+      const path = `/pipelines/${pipelineId}/ai/summary/generate`;
+      const { status, body } = await api.call('POST', path, { scope: 'all', limit, dry_run });
+      expect([status, body.errors[0].path]).toEqual([422, 'limit']);
+    }
+  });
+
+  it('refuses a filter by what is no field, with the nearest names', async () => {
+    for (const dry_run of [false, true]) {
+      const path = `/pipelines/${pipelineId}/ai/summary/generate`;
+      const filter = { ctiy: 'Ulm', name: 'Ada', 'x y': 1 };
+      expect(await api.call('POST', path, { scope: 'all', filter, dry_run })).toMatchObject({
+        status: 422,
+        body: {
+          errors: [
+            { path: 'filter.ctiy', message: expect.stringContaining('Did you mean "city"?') },
+            {
+              path: 'filter.x y',
+              message: expect.stringMatching(/^is no field of this pipeline: .*correct it\.$/),
+            },
+          ],
+        },
+      });
+    }
+    expect(await stage.database.sql('SELECT FROM ai_runs WHERE tenant_id = $1', [api.tenantId])).toEqual([]);
+  });
+
   it('refuses an unknown scope, run, field and pipeline', async () => {
     const path = `/pipelines/${pipelineId}/ai/summary/generate`;
     expect(await api.call('POST', path, { scope: 'some' })).toMatchObject({ status: 422 });

@@ -1,4 +1,4 @@
-import type { Api } from '../support/api.js';
+import type { Api, Body } from '../support/api.js';
 import { ledgerOf } from '../support/ledger.js';
 import { addPipeline, addSettled, ai, edit, generate, plain } from '../support/pipelines.js';
 import { answering, prompts } from '../support/provider-calls.js';
@@ -115,6 +115,39 @@ describe('a person writes over an AI value', () => {
     expect(stage.simulator.requests()).toHaveLength(3);
     const after = await api.get(`/records/${id}/ai/summary/history`);
     expect(after.items).toHaveLength(3);
+  });
+
+  it('tells the history in pages', async () => {
+    const { id } = await summarised();
+    for (const name of ['Bob', 'Eve', 'Bob', 'Ada']) await edit(api, id, { name });
+    const path = `/records/${id}/ai/summary/history`;
+    const whole = await api.get(path);
+    expect(whole.items).toHaveLength(5);
+    expect(whole.next_cursor).toBeNull();
+    // Values of one moment: their ids tell which comes first.
+    await stage.database.sql(
+      'UPDATE ai_executions SET created_at = $2 WHERE tenant_id = $1 AND id = ANY ($3)',
+      [
+        api.tenantId,
+        whole.items[2].created_at,
+        whole.items.slice(1, 4).map((item: Body) => item.execution_id),
+      ],
+    );
+    const { items } = await api.get(path);
+    const paged: Body[] = [];
+    let page: Body = { next_cursor: '' };
+    for (let n = 0; page.next_cursor !== null; n++) {
+      page = await api.get(`${path}?limit=2${n === 0 ? '' : `&cursor=${page.next_cursor}`}`);
+      paged.push(...page.items);
+    }
+    expect(paged).toEqual(items);
+
+    const other = await summarised();
+    const foreign = (await api.get(`/records/${other.id}/ai/summary/history`)).items[0].execution_id;
+    for (const query of ['limit=0', 'limit=201', 'limit=1.5', 'cursor=x', `cursor=${foreign}`]) {
+      const { status, body } = await api.call('GET', `${path}?${query}`);
+      expect([query, status, body.errors[0].path]).toEqual([query, 422, query.split('=')[0]]);
+    }
   });
 
   it('restores nothing that is not a value of this field of this record', async () => {

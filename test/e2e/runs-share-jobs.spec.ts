@@ -69,6 +69,29 @@ describe('runs that want the same values', () => {
       .map((prompt) => prompt.replace('Summarise ', ''))
       .sort();
 
+  it('go on with the job that takes the place of one', async () => {
+    stage.simulator.clearScript();
+    stage.simulator.script([
+      { times: 1, action: { type: 'hold', then: { type: 'error', status: 500 } } },
+      { times: 1, action: { type: 'hold' } },
+    ]);
+    const one = { scope: 'all', limit: 1 };
+    const first = await start(one);
+    await stage.simulator.waitForRequests(1);
+    const second = await start(one);
+    stage.simulator.release();
+    await stage.simulator.waitForRequests(2);
+    const { items } = await api.get(`/ai-jobs?record_id=${ids[0]}&status=cancelled`);
+    expect(items).toMatchObject([{ error_code: 'superseded', run_id: first.run_id }]);
+    expect(await progress(first)).toMatchObject({ total: 1, processing: 1, cancelled: 0 });
+    stage.simulator.release();
+    const [ended1, ended2] = [await ended(first), await ended(second)];
+    for (const run of [ended1, ended2]) expect(run).toMatchObject({ total: 1, completed: 1, cancelled: 0 });
+    expect(ended1.cost_usd).toBeGreaterThan(0);
+    expect(ended1.cost_usd).toBe(ended2.cost_usd);
+    await api.settled(ids[0]!);
+  });
+
   it('count the jobs that they share, each of them, and what those cost', async () => {
     const first = await startBusy();
     const second = await start();

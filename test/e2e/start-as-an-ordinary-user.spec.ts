@@ -1,5 +1,6 @@
 import { jest } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
+import { dirname } from 'node:path';
 import { Api } from '../support/api.js';
 import { makeDataFolder, type DataFolder } from '../support/data-folder.js';
 import { runProduct, type Program } from '../support/program.js';
@@ -48,6 +49,16 @@ describe('the product with its own Postgres', () => {
     const expected = isRoot ? Number(execFileSync('id', ['-u', POSTGRES])) : process.getuid?.();
     expect(userOf(folder.postgresPid()!)).toBe(expected);
     const api = await Api.register(url);
+    expect((await api.post('/pipelines', { name: 'Leads' })).slug).toBe('leads');
+  });
+
+  it('runs below a folder that is closed to everybody else, with nothing set', async () => {
+    folder = makeDataFolder(undefined, 0o700);
+    const cwd = dirname(folder.path);
+    program = runProduct({ PORT: '0', DEMO: '0', HOME: cwd }, { cwd });
+    const [, url] = await program.said(/Fieldsmith runs at (\S+)/);
+    expect(userOf(folder.postgresPid()!)).not.toBe(0);
+    const api = await Api.register(url!);
     expect((await api.post('/pipelines', { name: 'Leads' })).slug).toBe('leads');
   });
 });

@@ -88,4 +88,61 @@ describe('unknown prices', () => {
     await limitTenant(null);
     await configure(api, pipelineId, 'summary', { prompt: 'Summarise {name}', ...UNPRICED });
   });
+
+  describe('of a default model', () => {
+    const { model } = UNPRICED;
+    const choose = (more: object = {}) =>
+      api.call('PATCH', '/ai-settings', { default_model: model, ...more });
+    const refused = {
+      status: 422,
+      body: {
+        errors: [
+          { path: 'default_model', message: expect.stringMatching(/no known price.*or add its price$/) },
+        ],
+      },
+    };
+    /** A field that relies on the default model. */
+    const relying = (config: Record<string, unknown> = {}) =>
+      addPipeline(api, [plain('name'), ai('summary', { prompt: 'Of {name}', model: undefined, ...config })]);
+
+    it('are refused where the tenant has a budget, or is given one with it', async () => {
+      expect(await choose({ monthly_budget_cents: 100 })).toMatchObject(refused);
+      expect((await api.get('/ai-settings')).monthly_budget_cents).toBeNull();
+      await relying();
+      expect(await choose({ monthly_budget_cents: 100 })).toMatchObject(refused);
+      await limitTenant(100);
+      expect(await choose()).toMatchObject(refused);
+      expect((await api.get('/ai-settings')).default_model).toBe('gpt-4o-mini');
+      expect(await choose({ monthly_budget_cents: null })).toMatchObject({ status: 200 });
+    });
+
+    it('are refused where a field that relies on it has a budget, and no other field', async () => {
+      await relying({ model: 'gpt-4o', budget_limit_cents: 100 });
+      expect((await choose()).status).toBe(200);
+      await api.patch('/ai-settings', { default_model: 'gpt-4o' });
+      await relying({ budget_limit_cents: 100 });
+      expect(await choose()).toMatchObject(refused);
+    });
+
+    it('are known once the tenant gives the price', async () => {
+      await limitTenant(100);
+      const price = { provider: 'openai', model, context_window: 8192, input: 3, output: 7 };
+      await api.ok('PUT', '/model-prices', price);
+      expect((await choose()).status).toBe(200);
+    });
+  });
+
+  it('do not matter where no provider serves the model: a field that relies on it is named', async () => {
+    await addPipeline(api, [plain('name'), ai('summary', { prompt: 'Of {name}', model: undefined })]);
+    const { status, body } = await api.call('PATCH', '/ai-settings', { default_model: 'llama-3' });
+    expect([status, body.errors]).toEqual([
+      422,
+      [
+        {
+          path: 'default_model',
+          message: expect.stringMatching(/"summary" relies on it.*No provider is known/),
+        },
+      ],
+    ]);
+  });
 });

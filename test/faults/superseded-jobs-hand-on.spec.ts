@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import { AppConnections, asTenant, isBlocked } from '../support/app-connections.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -60,6 +61,31 @@ describe('a job that would wait beside a pending one of its value', () => {
   const sweep = (client: pg.Client): Promise<unknown[]> =>
     client.query('SELECT * FROM ai_sweep_jobs(100, 60000)').then(({ rows }) => rows);
 
+  /** Two runs that count the job in flight, and one that counts the other. @returns their ids. */
+  async function countInRuns(): Promise<string[]> {
+    const runs = Array.from({ length: 3 }, () => randomUUID());
+    await database.sql(
+      `INSERT INTO ai_runs (tenant_id, id, pipeline_id, field, scope, principal_id)
+       SELECT $1, r, 'p', 'summary', 'all', 'ann' FROM unnest($2::uuid[]) r`,
+      [TENANT, runs],
+    );
+    await database.sql(
+      `INSERT INTO ai_run_jobs (tenant_id, run_id, job_id)
+       SELECT $1, r, j FROM unnest($2::uuid[], $3::uuid[]) x(r, j)`,
+      [TENANT, runs, [edited.id, edited.id, wanted]],
+    );
+    return runs;
+  }
+
+  async function expectCounted(runs: readonly string[]): Promise<void> {
+    const rows = await database.sql(
+      'SELECT run_id, job_id, earlier FROM ai_run_jobs WHERE run_id = ANY ($1::uuid[]) ORDER BY array_position($1::uuid[], run_id)',
+      [runs],
+    );
+    const earlier = [[edited.id], [edited.id], []];
+    expect(rows).toEqual(runs.map((run_id, n) => ({ run_id, job_id: wanted, earlier: earlier[n] })));
+  }
+
   async function loseWorker(): Promise<void> {
     await database.sql(`UPDATE ai_jobs SET lease_until = now() - interval '1 second' WHERE id = $1`, [
       edited.id,
@@ -75,6 +101,23 @@ describe('a job that would wait beside a pending one of its value', () => {
     await loseWorker();
     expect(await sweep(worker)).toMatchObject([{ id: edited.id, status: 'cancelled' }]);
     await expectHandedOn();
+  });
+
+  it('hands the runs that count it on, too', async () => {
+    const runs = await countInRuns();
+    await finish();
+    await expectCounted(runs);
+  });
+
+  it('does so too where its worker died, and holds nobody up who queues such a run', async () => {
+    const runs = await countInRuns();
+    await loseWorker();
+    await other.query('BEGIN');
+    await other.query(`SELECT set_config('app.tenant_id', $1, true)`, [TENANT]);
+    await other.query('SELECT FROM ai_runs WHERE id = ANY ($1) FOR UPDATE', [runs]);
+    expect(await sweep(worker)).toMatchObject([{ id: edited.id, status: 'cancelled' }]);
+    await other.query('COMMIT');
+    await expectCounted(runs);
   });
 
   it('keeps the cause of an edit that came later', async () => {

@@ -1,6 +1,7 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, mkdtempSync } from 'node:fs';
+import { readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isRunning } from './program.js';
 
 /** A data folder of a test's own, for a product with its own Postgres. */
@@ -13,12 +14,14 @@ export interface DataFolder {
   remove(): Promise<void>;
 }
 
-/** @param owner the user who starts the product, where that is not the user of the tests. */
-export function makeDataFolder(owner?: { uid: number; gid: number }): DataFolder {
+/**
+ * @param owner the user who starts the product, where that is not the user of the tests.
+ * @param mode of the folder that it lies in; by default the user of Postgres, who may be another, gets through.
+ */
+export function makeDataFolder(owner?: { uid: number; gid: number }, mode = 0o711): DataFolder {
   const parent = mkdtempSync(join(tmpdir(), 'fieldsmith-start-'));
-  // Where root starts the product, Postgres runs as another user, who must get through.
-  chmodSync(parent, 0o711);
-  const path = join(parent, 'data');
+  chmodSync(parent, mode);
+  const path = join(parent, '.data');
   mkdirSync(path, { mode: 0o700 });
   if (owner) chownSync(path, owner.uid, owner.gid);
   const postgresPid = (): number | undefined => {
@@ -32,6 +35,9 @@ export function makeDataFolder(owner?: { uid: number; gid: number }): DataFolder
       process.kill(pid, 'SIGQUIT');
       await goneFrom(pid);
     }
+    const cluster = join(path, 'postgres');
+    if (existsSync(cluster) && lstatSync(cluster).isSymbolicLink())
+      rmSync(dirname(realpathSync(cluster)), { recursive: true, force: true });
     rmSync(parent, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   };
   return { path, postgresPid, remove };

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Patch } from '@nestjs/common';
+import { Body, Controller, Get, Inject, Patch } from '@nestjs/common';
 import { AuditLog, Authorize, CurrentPrincipal } from '#libs/access';
 import { centsToNano, nanoToCents } from '#libs/common';
 import type { Principal } from '#libs/host';
@@ -7,6 +7,7 @@ import type { EntityManager } from 'typeorm';
 import { TENANT_SCOPE_ID } from '../budgets/budget-scope.js';
 import { Budgets } from '../budgets/budgets.js';
 import { PatchAiSettingsDto } from './ai-settings.dto.js';
+import { DEFAULT_MODELS, type DefaultModels } from './default-models.js';
 
 /** AI settings of a tenant as the API shows them. */
 interface AiSettingsView {
@@ -29,6 +30,7 @@ export class AiSettingsController {
     private readonly settings: TenantSettingsStore,
     private readonly budgets: Budgets,
     private readonly audit: AuditLog,
+    @Inject(DEFAULT_MODELS) private readonly models: DefaultModels,
   ) {}
 
   @Get()
@@ -47,11 +49,23 @@ export class AiSettingsController {
     return this.tenants.transaction(tenantId, async (em) => {
       const view = () => this.view(em, tenantId);
       await this.audit.watch(em, principal, { subject: 'Settings', subjectId: 'self', view }, async () => {
+        // Holds off whoever saves a field that relies on the default model, which is looked at next.
         await this.settings.change(em, principal, toSettings(body));
+        await this.checkModel(em, tenantId, body);
         await this.changeBudget(em, principal, body.monthly_budget_cents);
       });
       return view();
     });
+  }
+
+  private async checkModel(em: EntityManager, tenantId: string, body: PatchAiSettingsDto): Promise<void> {
+    if (body.default_model === undefined) return;
+    const cents = body.monthly_budget_cents;
+    const limited =
+      cents === undefined
+        ? (await this.budgets.limitOf(em, tenantId, 'tenant', TENANT_SCOPE_ID)) !== undefined
+        : cents !== null;
+    await this.models.requireUsable(em, tenantId, body.default_model, limited);
   }
 
   private async changeBudget(

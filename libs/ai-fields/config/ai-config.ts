@@ -1,4 +1,5 @@
 import type { Json } from '#libs/common';
+import type { ParserOptions } from '#libs/processing';
 
 /** What happens to a value that a person writes over: it stays until it is reset, or until the next generation. */
 export type OnManualEdit = 'lock' | 'overwrite';
@@ -45,3 +46,8 @@ export const DEFAULT_DEBOUNCE_MS = 250;
 
 /** The context variables that a field's prompt can name. */
 export const FIELD_VARIABLES = ['record_id', 'pipeline_name', 'tenant_name', 'current_user'] as const;
+
+/** What the parser of its output type goes by. */
+export function parserOptionsOf(config: AiConfig): ParserOptions {
+  return { choices: config.options?.choices, schema: config.output_schema };
+}

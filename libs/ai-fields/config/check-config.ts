@@ -6,13 +6,13 @@ import type { HostPipeline } from '#libs/host';
 import { ProviderRegistry } from '#libs/llm';
 import { ParserRegistry } from '#libs/processing';
 import { TenantSettingsStore, type TenantSettings } from '#libs/tenants';
-import type { AiConfig } from './ai-config.js';
-import { fallbackErrors } from './check-fallback.js';
+import { parserOptionsOf, type AiConfig } from './ai-config.js';
 import { toolNameErrors, toolTermErrors, type ToolTerms } from './check-tools.js';
 import { unknownExclusions } from './compile-field.js';
 import { compilePipeline, type CompiledPipeline, type StoredConfig } from './compile-pipeline.js';
 import { CompiledConfigs } from './compiled-configs.js';
 import { toolsOf } from './field-tools.js';
+import { valueFault } from './value-fault.js';
 
 /** A configuration among those that are saved, checked and compiled with them. */
 export interface CheckedConfig {
@@ -73,10 +73,12 @@ export class ConfigChecker {
       ];
     }
     const parser = this.parsers.get(outputType);
-    const options = { choices: config.options?.choices, schema: config.output_schema };
+    const options = parserOptionsOf(config);
     const found = parser.check?.(options) ?? [];
     if (found.length > 0) return found.map(({ path, message }) => ({ path: outputPath(path), message }));
-    return fallbackErrors(config.fallback_value, parser, options);
+    if (config.fallback_value === undefined) return [];
+    const fault = valueFault(config.fallback_value, parser, options);
+    return fault === undefined ? [] : [{ path: 'ai_config.fallback_value', message: fault }];
   }
 
   private async checkModel(
@@ -93,7 +95,7 @@ export class ConfigChecker {
       const tenantLimit = await this.budgets.limitOf(em, tenantId, 'tenant', TENANT_SCOPE_ID);
       const limited = this.isFieldLimited(config) || tenantLimit !== undefined;
       if (price || !limited) return tools;
-      return [...tools, unknownPrice(model)];
+      return [...tools, { path: 'ai_config.model', message: unknownPriceOf(model) }];
     } catch (error) {
       if (!(error instanceof InvalidInputError)) throw error;
       return error.errors.map(({ path, message }) => ({ path: `ai_config.${path}`, message }));
@@ -118,9 +120,9 @@ export class ConfigChecker {
   }
 }
 
-function unknownPrice(model: string): ErrorDetail {
-  const message = `"${model}" has no known price, and a budget applies: choose a model with a price, or add its price`;
-  return { path: 'ai_config.model', message };
+/** Why a model cannot be chosen under a budget. */
+export function unknownPriceOf(model: string): string {
+  return `"${model}" has no known price, and a budget applies: choose a model with a price, or add its price`;
 }
 
 /** @throws InvalidInputError with the errors found before and those of compiling. */

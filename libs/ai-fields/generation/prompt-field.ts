@@ -1,5 +1,6 @@
 import type { PromptedCall } from '#libs/processing';
 import type { Json } from '#libs/common';
+import { parserOptionsOf } from '../config/ai-config.js';
 import { toolsOf } from '../config/field-tools.js';
 import type { CollectedField } from './collected-field.js';
 import { dataMarks, marksExplained } from './data-marks.js';
@@ -22,7 +23,7 @@ export function promptField(collected: CollectedField): PromptedCall {
     tools,
     temperature: config.temperature ?? settings.defaultTemperature,
     outputType: config.output_type ?? 'text',
-    parserOptions: { choices: config.options?.choices, schema: config.output_schema },
+    parserOptions: parserOptionsOf(config),
     cacheSeconds: config.cache_duration ?? settings.cacheSeconds,
     currentFingerprint: row?.overridden ? undefined : (row?.fingerprint ?? undefined),
     config,

@@ -44,8 +44,14 @@ export class PipelineAiController {
     @Body() body: GenerateManyDto,
     @Res({ passthrough: true }) response: Response,
   ): Promise<RunEstimate | { run_id: string; queued: number }> {
-    const { scope, filter, limit, priority } = body;
-    const request = { pipelineId, field, scope, filter, limit, priority };
+    const request = {
+      pipelineId,
+      field,
+      scope: body.scope,
+      filter: body.filter ?? undefined,
+      limit: body.limit ?? undefined,
+      priority: body.priority ?? undefined,
+    };
     response.status(body.dry_run ? HttpStatus.OK : HttpStatus.ACCEPTED);
     return body.dry_run ? this.estimator.estimate(principal, request) : this.runs.start(principal, request);
   }

@@ -1,10 +1,10 @@
-import { Body, Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query } from '@nestjs/common';
 import { Authorize, CurrentPrincipal } from '#libs/access';
 import type { Json } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
-import { ValueActions, type HistoryItem, type ShownValue } from '../values/value-actions.js';
-import { FeedbackDto, GenerateDto, RestoreDto } from './ai-fields.dto.js';
+import { ValueActions, type HistoryPage, type ShownValue } from '../values/value-actions.js';
+import { FeedbackDto, GenerateDto, HistoryQuery, MAX_HISTORY, RestoreDto } from './ai-fields.dto.js';
 
 /** What people do with the AI value of one field of one record. */
 @Controller('records/:recordId/ai/:slug')
@@ -85,14 +85,14 @@ export class RecordAiController {
 
   @Get('history')
   @Authorize('read', 'AiValue')
-  async history(
+  history(
     @CurrentPrincipal() principal: Principal,
     @Param('recordId') recordId: string,
     @Param('slug') slug: string,
-  ): Promise<{ items: HistoryItem[]; next_cursor: null }> {
-    const items = await this.tenants.transaction(principal.tenantId, (em) =>
-      this.actions.history(em, principal, recordId, slug),
+    @Query() { limit = MAX_HISTORY, cursor }: HistoryQuery,
+  ): Promise<HistoryPage> {
+    return this.tenants.transaction(principal.tenantId, (em) =>
+      this.actions.history(em, principal, recordId, slug, { limit, cursor }),
     );
-    return { items, next_cursor: null };
   }
 }

@@ -61,7 +61,10 @@ const COUNTS = `
          count(*) FILTER (WHERE j.status = 'completed' OR j.id IS NULL)::int AS completed,
          count(*) FILTER (WHERE j.status = 'failed')::int AS failed,
          count(*) FILTER (WHERE j.status = 'cancelled')::int AS cancelled,
-         coalesce(sum(j.cost_nano), 0) AS cost
+         coalesce(sum(j.cost_nano), 0) + (
+           SELECT coalesce(sum(e.cost_nano), 0) FROM ai_run_jobs o CROSS JOIN unnest(o.earlier) job
+             JOIN ai_jobs e ON e.tenant_id = o.tenant_id AND e.id = job
+            WHERE o.tenant_id = $1 AND o.run_id = $2) AS cost
     FROM ai_run_jobs m LEFT JOIN ai_jobs j ON j.tenant_id = m.tenant_id AND j.id = m.job_id
    WHERE m.tenant_id = $1 AND m.run_id = $2`;
 const STOP = `
@@ -90,7 +93,7 @@ export class GenerationRuns {
    * Queues the generations, after the first ones without the caller. Where this process dies meanwhile, a worker goes on.
    *
    * @returns the run and how many are queued already; the progress tells whether more come (`queueing`).
-   * @throws NotFoundError; FieldNotVisibleError, 403.
+   * @throws NotFoundError; FieldNotVisibleError, 403; InvalidInputError for a filter by what is no field.
    */
   async start(principal: Principal, request: RunRequest): Promise<{ run_id: string; queued: number }> {
     const { tenantId } = principal;

@@ -16,6 +16,7 @@ import type { AiValueState } from '../values/derive-state.js';
 import { recordsWithFallback } from '../values/value-row.js';
 import { AiValueViews } from '../values/value-views.js';
 import { ValueSight } from '../visibility/value-sight.js';
+import { requireFields } from './check-filter.js';
 import { SCOPE_STATES, type RunRequest } from './run-request.js';
 
 /** Records of one page whose value is in the scope. */
@@ -50,7 +51,8 @@ export class RunRecords {
   /**
    * The pipeline of a request that the principal may make.
    *
-   * @throws NotFoundError; FieldNotVisibleError, 403, for a field that they may not see or look by.
+   * @throws NotFoundError; FieldNotVisibleError, 403, for a field that they may not see or look by; InvalidInputError for a
+   * filter by what is no field.
    */
   async requested(em: EntityManager, principal: Principal, request: RunRequest): Promise<CompiledPipeline> {
     const compiled = await this.compiled(em, principal.tenantId, request);
@@ -60,6 +62,7 @@ export class RunRecords {
       request.field,
       ...Object.keys(request.filter ?? {}),
     ]);
+    requireFields(pipeline, principal, request.filter);
     return compiled;
   }
 

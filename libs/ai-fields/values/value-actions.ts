@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { FieldSight } from '#libs/access';
-import { FieldsmithError, nanoToUsd, type Json } from '#libs/common';
+import { FieldsmithError, InvalidInputError, isId, nanoToUsd, type Json } from '#libs/common';
 import type { Principal } from '#libs/host';
 import { JobControl, LANE, type Priority } from '#libs/processing';
 import type { CompiledField } from '../config/compile-field.js';
 import { GenerationQueue } from '../generation/enqueue-due.js';
 import { subjectOf } from '../generation/subject.js';
 import { findDue } from '../graph/find-due.js';
-import { AiValueEdits } from './value-edits.js';
+import { AiValueEdits, type ValueAddress } from './value-edits.js';
 import { ValueFinder, type FoundValue } from './value-finder.js';
 import type { AiValueView } from './value-views.js';
 
@@ -27,6 +27,11 @@ export interface HistoryItem {
   created_at: string;
 }
 
+export interface HistoryPage {
+  items: HistoryItem[];
+  next_cursor: string | null;
+}
+
 interface HistoryRow {
   id: string;
   value: Json;
@@ -38,7 +43,14 @@ interface HistoryRow {
   created_at: Date;
 }
 
-const HISTORY_LIMIT = 200;
+/** Values are in the order in which they came, their ids in that in which the calls began: the one that a page ended with is found. */
+const PLACE =
+  'SELECT created_at::text AS at FROM ai_executions WHERE tenant_id = $1 AND id = $2 AND record_id = $3 AND field = $4';
+const HISTORY = `
+  SELECT id, value, model, cost_nano, origin, job_id, principal_id, created_at FROM ai_executions
+   WHERE tenant_id = $1 AND record_id = $2 AND field = $3 AND stored AND value IS NOT NULL
+     AND NOT sources && $4::text[] AND ($5::timestamptz IS NULL OR (created_at, id) < ($5, $6::uuid))
+   ORDER BY created_at DESC, id DESC LIMIT $7`;
 
 /** The actions of people on one AI value, each in the caller's transaction. */
 @Injectable()
@@ -129,6 +141,8 @@ export class ValueActions {
     const found = await this.values.find(em, principal, recordId, slug);
     const unshown = unshownSources(found.field, found.sight);
     const value = await this.edits.restore(em, principal, found.address, executionId, unshown);
+    if (found.field.config.on_manual_edit === 'overwrite')
+      await this.edits.endOlderJobs(em, principal.tenantId, recordId, [slug]);
     await this.triggerDownstream(em, principal, found);
     return {
       value,
@@ -152,30 +166,35 @@ export class ValueActions {
     await this.edits.feedback(em, principal.tenantId, address, feedback, comment);
   }
 
-  /** The values this field of this record has had, newest first, without those made from what the principal may not see. */
+  /**
+   * The values this field of this record has had, newest first, without those made from what the principal may not see.
+   *
+   * @param page at most `limit` items, those after the `next_cursor` of another page.
+   * @throws NotFoundError; FieldNotVisibleError, 403; InvalidInputError for a cursor that is of no page of this history.
+   */
   async history(
     em: EntityManager,
     principal: Principal,
     recordId: string,
     slug: string,
-  ): Promise<HistoryItem[]> {
-    const { field, sight } = await this.values.find(em, principal, recordId, slug);
-    const rows = await em.query<HistoryRow[]>(
-      `SELECT id, value, model, cost_nano, origin, job_id, principal_id, created_at FROM ai_executions
-        WHERE tenant_id = $1 AND record_id = $2 AND field = $3 AND stored AND value IS NOT NULL
-          AND NOT sources && $5::text[]
-        ORDER BY created_at DESC, id DESC LIMIT $4`,
-      [principal.tenantId, recordId, slug, HISTORY_LIMIT, unshownSources(field, sight)],
-    );
-    const isOpaque = sight.opaque.has(slug);
-    return rows.map((row) => ({
-      execution_id: row.id,
-      value: row.value,
-      model: row.model,
-      cost_usd: row.cost_nano === null || isOpaque ? null : nanoToUsd(BigInt(row.cost_nano)),
-      cause: { origin: row.origin, job_id: row.job_id, principal_id: row.principal_id },
-      created_at: row.created_at.toISOString(),
-    }));
+    { limit, cursor }: { limit: number; cursor?: string },
+  ): Promise<HistoryPage> {
+    const { address, field, sight } = await this.values.find(em, principal, recordId, slug);
+    const after = cursor === undefined ? undefined : await placeOf(em, principal.tenantId, address, cursor);
+    const rows = await em.query<HistoryRow[]>(HISTORY, [
+      principal.tenantId,
+      recordId,
+      slug,
+      unshownSources(field, sight),
+      after ?? null,
+      cursor ?? null,
+      limit + 1,
+    ]);
+    const shown = rows.slice(0, limit);
+    return {
+      items: shown.map((row) => historyItem(row, sight.opaque.has(slug))),
+      next_cursor: rows.length > limit ? shown.at(-1)!.id : null,
+    };
   }
 
   private async triggerDownstream(
@@ -193,6 +212,31 @@ export class ValueActions {
       due.map((next) => ({ recordId: record.id, field: next, cause })),
     );
   }
+}
+
+/** When the execution that a page ended with was recorded; as text, which leaves no microsecond out. */
+async function placeOf(
+  em: EntityManager,
+  tenantId: string,
+  { recordId, field }: ValueAddress,
+  cursor: string,
+): Promise<string> {
+  const [place] = isId(cursor)
+    ? await em.query<{ at: string }[]>(PLACE, [tenantId, cursor, recordId, field])
+    : [];
+  if (place) return place.at;
+  throw new InvalidInputError([{ path: 'cursor', message: 'must be the next_cursor of an earlier answer' }]);
+}
+
+function historyItem(row: HistoryRow, isOpaque: boolean): HistoryItem {
+  return {
+    execution_id: row.id,
+    value: row.value,
+    model: row.model,
+    cost_usd: row.cost_nano === null || isOpaque ? null : nanoToUsd(BigInt(row.cost_nano)),
+    cause: { origin: row.origin, job_id: row.job_id, principal_id: row.principal_id },
+    created_at: row.created_at.toISOString(),
+  };
 }
 
 /** What a value may not have been made from to be shown; nothing where the field itself says who sees it. */

@@ -3,6 +3,8 @@ import type { EntityManager } from 'typeorm';
 import { FieldsmithError, isId, NotFoundError, type Json } from '#libs/common';
 import { EventLog } from '#libs/events';
 import { RECORD_STORE, type Principal, type RecordStore } from '#libs/host';
+import { JobControl } from '#libs/processing';
+import { subjectOf } from '../generation/subject.js';
 
 /** An AI field of a record that people act on. */
 export interface ValueAddress {
@@ -11,12 +13,18 @@ export interface ValueAddress {
   field: string;
 }
 
+const WRITTEN_SINCE = {
+  errorCode: 'person_was_faster',
+  errorMessage: 'A person changed the value before it was generated.',
+};
+
 /** What people do to AI values. Each bumps the value's revision, so that no generation in flight overwrites it. */
 @Injectable()
 export class AiValueEdits {
   constructor(
     @Inject(RECORD_STORE) private readonly records: RecordStore,
     private readonly events: EventLog,
+    private readonly jobs: JobControl,
   ) {}
 
   /** A person wrote AI fields in a saved change: their values stand until they are reset. */
@@ -30,6 +38,25 @@ export class AiValueEdits {
       const address = { pipelineId: change.pipelineId, recordId: change.recordId, field };
       await this.override(em, principal, address, change.changed[field] ?? null, []);
     }
+  }
+
+  /**
+   * Ends the open jobs of values whose next generation writes over what a person wrote: those are from before, and what they
+   * would store is not the next. Of a call in flight the revision discards the result; its job is not tried again.
+   */
+  async endOlderJobs(
+    em: EntityManager,
+    tenantId: string,
+    recordId: string,
+    fields: readonly string[],
+  ): Promise<void> {
+    if (fields.length === 0) return;
+    const open = await em.query<{ id: string }[]>(
+      'SELECT id FROM ai_jobs WHERE tenant_id = $1 AND subject = ANY ($2) AND completed_at IS NULL',
+      [tenantId, fields.map((field) => subjectOf(recordId, field))],
+    );
+    const ids = open.map(({ id }) => id);
+    await this.jobs.cancelMany(em, tenantId, ids, WRITTEN_SINCE);
   }
 
   /**

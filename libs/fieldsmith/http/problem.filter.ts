@@ -35,10 +35,10 @@ const TITLES: Record<number, string> = {
   504: 'The provider took too long',
 };
 
-/** An error of a body parser: it says which status fits. */
+/** An error of a body parser, made by `http-errors`: it says which status fits. What a decompressor throws has no type. */
 interface ParserError {
   status: number;
-  type: string;
+  type?: string;
 }
 
 const DATABASE_AWAY = problem(
@@ -105,7 +105,7 @@ function isParserError(error: unknown): error is ParserError {
   return (
     typeof error === 'object' &&
     error !== null &&
-    'type' in error &&
+    'expose' in error &&
     'status' in error &&
     typeof error.status === 'number'
   );
@@ -120,10 +120,18 @@ function fromParserError({ status, type }: ParserError): Problem {
     );
   if (type === 'entity.parse.failed')
     return problem(400, 'malformed_json', 'The body is not valid JSON: correct it and send it again.');
+  if (type === 'encoding.unsupported')
+    return problem(
+      status,
+      'unsupported_media_type',
+      'The Content-Encoding is not known: send the body without one, or as gzip, deflate or br.',
+    );
+  if (type === 'charset.unsupported')
+    return problem(status, 'unsupported_media_type', 'The charset is not known: send the body as UTF-8.');
   return problem(
     status,
     'malformed_request',
-    'The body could not be read: check its encoding and content type.',
+    'The body could not be read: send it whole, and packed as its Content-Encoding says or without one.',
   );
 }
 

@@ -2,6 +2,7 @@ import { ValidationPipe, type ArgumentMetadata, type ValidationError } from '@ne
 import { InvalidInputError, type ErrorDetail } from '#libs/common';
 import { bodyErrors } from './body-guard.js';
 import { restoreFreeJson } from './restore-free-json.js';
+import { requireRead } from './unread-body.js';
 
 /**
  * The pipe that checks every input against its DTO: members that a DTO does not name are refused, and everything
@@ -25,6 +26,7 @@ class InputPipe extends ValidationPipe {
 
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     if (metadata.type !== 'body') return super.transform(value, metadata);
+    requireRead(value);
     const errors = bodyErrors(value);
     if (errors.length > 0) throw new InvalidInputError(errors);
     return restoreFreeJson(await super.transform(value, metadata), value);

@@ -11,8 +11,8 @@ const CANCEL = `
   ), stopped AS (
     UPDATE ai_jobs j SET cancel_requested = true,
        status = CASE status WHEN 'pending' THEN 'cancelled' ELSE status END,
-       error_code = CASE status WHEN 'pending' THEN 'cancelled' ELSE error_code END,
-       error_message = CASE status WHEN 'pending' THEN 'Stopped on request.' ELSE error_message END,
+       error_code = CASE status WHEN 'pending' THEN $3 ELSE error_code END,
+       error_message = CASE status WHEN 'pending' THEN $4 ELSE error_message END,
        completed_at = CASE status WHEN 'pending' THEN clock_timestamp() ELSE completed_at END,
        handed_until = NULL, wait_reason = NULL
       FROM open WHERE j.tenant_id = $1 AND j.id = open.id
@@ -25,6 +25,14 @@ const CANCEL = `
    WHERE w.tenant_id = $1 AND w.status = 'pending' AND w.wait_reason IN ('busy', 'upstream')
      AND w.record_id IN (SELECT record_id FROM stopped WHERE status = 'cancelled')
      AND w.id NOT IN (SELECT id FROM stopped)`;
+
+/** Why jobs that have not begun end without doing anything. */
+export interface StopReason {
+  errorCode: string;
+  errorMessage: string;
+}
+
+const ON_REQUEST: StopReason = { errorCode: 'cancelled', errorMessage: 'Stopped on request.' };
 
 /** What somebody wants once more is nobody's to stop but theirs, whatever the pending job was made for. */
 const HAND_ON = `
@@ -70,9 +78,14 @@ export class JobControl {
   }
 
   /** Stops those of the jobs that are open, in one statement for any number of them. */
-  async cancelMany(em: EntityManager, tenantId: string, ids: readonly string[]): Promise<void> {
+  async cancelMany(
+    em: EntityManager,
+    tenantId: string,
+    ids: readonly string[],
+    { errorCode, errorMessage } = ON_REQUEST,
+  ): Promise<void> {
     if (ids.length === 0) return;
-    await em.query(CANCEL, [tenantId, ids]);
+    await em.query(CANCEL, [tenantId, ids, errorCode, errorMessage]);
     this.store.announce(em, tenantId);
   }
 

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { RecordChangeListener, ValueSight } from '#libs/ai-fields';
+import { RecordChangeListener, ValueReaders, ValueSight } from '#libs/ai-fields';
 import { FieldsmithError, InvalidInputError, NotFoundError, type Json } from '#libs/common';
 import { EventLog } from '#libs/events';
 import type { Principal } from '#libs/host';
@@ -11,6 +11,7 @@ import { PipelineCatalog } from '../pipelines/pipeline-catalog.js';
 import { insertRecords } from '../records/insert-records.js';
 import { recordEvent } from '../records/record-event.js';
 import { missingTargets } from '../records/relation-targets.js';
+import { cellReader } from './cell-reader.js';
 import { csvRows, type CsvRow } from './csv-rows.js';
 import { readHeader } from './header.js';
 import { ImportReport, type ImportResult } from './import-report.js';
@@ -53,6 +54,7 @@ export class RecordImporter {
     private readonly listener: RecordChangeListener,
     private readonly events: EventLog,
     private readonly sights: ValueSight,
+    private readonly readers: ValueReaders,
   ) {}
 
   /**
@@ -145,8 +147,9 @@ export class RecordImporter {
   ): Promise<GoodRow[]> {
     const fields = writableFields(pipeline, roles);
     requireColumns(fields, columns);
+    const readCell = await cellReader(this.readers, em, tenantId, pipeline, columns);
     const read = batch.flatMap(({ line, cells }): GoodRow[] => {
-      const row = readRow(fields, columns, cells);
+      const row = readRow(fields, columns, cells, readCell);
       if ('values' in row) return [{ line, values: row.values }];
       rejected.reject(line, row.errors);
       return [];

@@ -44,6 +44,13 @@ export function hasAiFields(pipeline: HostPipeline): boolean {
   return pipeline.fields.some((field) => field.fieldType === 'ai_generated');
 }
 
+/** Those of the slugs that are AI fields. */
+export function aiFieldsAmong({ fields }: HostPipeline, slugs: readonly string[]): string[] {
+  return fields
+    .filter(({ slug, fieldType }) => fieldType === 'ai_generated' && slugs.includes(slug))
+    .map(({ slug }) => slug);
+}
+
 /** The fields that these roles may give values for. A required one that they cannot see is not required of them. */
 export function writableFields({ fields }: Pipeline, roles: readonly string[]): CrmField[] {
   const unseen = unseenFields(fields, roles);

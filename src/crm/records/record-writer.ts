@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { RecordChangeListener, ValueSight, type TriggeredJob } from '#libs/ai-fields';
-import { FieldsmithError, InvalidInputError, NotFoundError, type Json } from '#libs/common';
+import { RecordChangeListener, ValueReaders, ValueSight, type TriggeredJob } from '#libs/ai-fields';
+import { FieldsmithError, InvalidInputError, NotFoundError, type ErrorDetail, type Json } from '#libs/common';
 import { EventLog } from '#libs/events';
 import type { Principal } from '#libs/host';
 import { TenantTransactions } from '#libs/tenants';
-import { writableFields, type Pipeline } from '../pipelines/pipeline.js';
+import { aiFieldsAmong, writableFields, type Pipeline } from '../pipelines/pipeline.js';
 import { PipelineCatalog } from '../pipelines/pipeline-catalog.js';
 import { dataErrors } from '../values/check-data.js';
 import { findRecord, type FoundRecord } from './find-record.js';
@@ -28,6 +28,7 @@ const REMOVE = 'DELETE FROM records WHERE tenant_id = $1 AND id = $2';
  */
 @Injectable()
 export class RecordWriter {
+  // The collaborators are what a save is checked by, and who is told of it.
   constructor(
     private readonly tenants: TenantTransactions,
     private readonly catalog: PipelineCatalog,
@@ -35,6 +36,7 @@ export class RecordWriter {
     private readonly listener: RecordChangeListener,
     private readonly events: EventLog,
     private readonly sights: ValueSight,
+    private readonly readers: ValueReaders,
   ) {}
 
   /**
@@ -103,9 +105,7 @@ export class RecordWriter {
   ): Promise<RecordView> {
     const { tenantId } = principal;
     const expected = { ...row, version: String(Number(row.version) + 1) };
-    const writesAiValues = pipeline.fields.some(
-      ({ slug, fieldType }) => fieldType === 'ai_generated' && slug in changedValues(changes),
-    );
+    const writesAiValues = aiFieldsAmong(pipeline, Object.keys(changedValues(changes))).length > 0;
     const [saved, jobs, facts] = await Promise.all([
       merge(em, tenantId, row, changes),
       this.announce(em, principal, pipeline, expected, changedValues(changes), false),
@@ -126,10 +126,31 @@ export class RecordWriter {
     pipeline: Pipeline,
     values: NewValues,
   ): Promise<void> {
-    const errors = dataErrors(writableFields(pipeline, roles), values.given, values.current === undefined);
+    const wrong = dataErrors(writableFields(pipeline, roles), values.given, values.current === undefined);
+    const errors = [...wrong, ...(await this.aiValueErrors(em, tenantId, pipeline, values, wrong))];
     if (errors.length > 0) throw new InvalidInputError(errors);
     const missing = (await missingTargets(em, tenantId, pipeline, [values])).get(0);
     if (missing) throw new InvalidInputError(missing);
+  }
+
+  /** An AI value that is given as it stands may be of an output type that the field has no more: that changes nothing. */
+  private async aiValueErrors(
+    em: EntityManager,
+    tenantId: string,
+    pipeline: Pipeline,
+    { given, current = {} }: NewValues,
+    wrong: readonly ErrorDetail[],
+  ): Promise<ErrorDetail[]> {
+    const sound = aiFieldsAmong(pipeline, Object.keys(given)).filter(
+      (slug) => !wrong.some(({ path }) => path === `data.${slug}`),
+    );
+    const changed = changedValues(dataChanges(current, pick(given, sound)));
+    if (Object.keys(changed).length === 0) return [];
+    const reader = await this.readers.of(em, tenantId, pipeline);
+    return Object.entries(changed).flatMap(([slug, value]) => {
+      const message = reader.problem(slug, value);
+      return message ? [{ path: `data.${slug}`, message }] : [];
+    });
   }
 
   private async announce(
@@ -155,6 +176,10 @@ export class RecordWriter {
     ]);
     return jobs ?? [];
   }
+}
+
+function pick(values: Record<string, Json>, slugs: readonly string[]): Record<string, Json> {
+  return Object.fromEntries(slugs.map((slug) => [slug, values[slug] ?? null]));
 }
 
 async function merge(
