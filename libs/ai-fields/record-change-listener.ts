@@ -91,6 +91,7 @@ export class RecordChangeListener {
     const { tenantId } = principal;
     const settings = await this.settings.recent(em, tenantId);
     const wanted: { change: number; recordId: string; field: string; compiled: CompiledPipeline }[] = [];
+    const overwritten: { recordId: string; field: string }[] = [];
     for (const [index, change] of changes.entries()) {
       const compiled = await this.configs.at(
         em,
@@ -101,7 +102,8 @@ export class RecordChangeListener {
       );
       if (!compiled || compiled.fields.size === 0) continue;
       const written = Object.keys(change.changed).filter((slug) => compiled.fields.has(slug));
-      if (written.length > 0) await this.noteWritten(em, principal, change, compiled, written);
+      if (written.length > 0) await this.edits.written(em, principal, change, written);
+      if (!change.created) overwritten.push(...onlyUntilGenerated(change, compiled, written));
       if (change.generate === false) continue;
       const due = findDue(compiled, {
         changed: new Set(Object.keys(change.changed)),
@@ -110,20 +112,9 @@ export class RecordChangeListener {
       });
       for (const field of due) wanted.push({ change: index, recordId: change.recordId, field, compiled });
     }
+    // Jobs are locked after all values, as whoever stores one does.
+    await this.edits.endOlderJobs(em, tenantId, overwritten);
     return this.enqueue(em, principal, changes, wanted);
-  }
-
-  private async noteWritten(
-    em: EntityManager,
-    principal: Principal,
-    change: RecordChange,
-    { fields }: CompiledPipeline,
-    written: readonly string[],
-  ): Promise<void> {
-    await this.edits.written(em, principal, change, written);
-    if (change.created) return;
-    const overwritten = written.filter((slug) => fields.get(slug)?.config.on_manual_edit === 'overwrite');
-    await this.edits.endOlderJobs(em, principal.tenantId, change.recordId, overwritten);
   }
 
   private async enqueue(
@@ -177,4 +168,14 @@ async function setTenant(em: EntityManager, tenantId: string): Promise<void> {
 function causeOf(change: RecordChange, principal: Principal) {
   const lane = change.origin === 'import' ? LANE.backfill : LANE.interactive;
   return { origin: change.origin, principalId: principal.id, lane };
+}
+
+/** What a person wrote that the next generation writes over. */
+function onlyUntilGenerated(
+  { recordId }: RecordChange,
+  { fields }: CompiledPipeline,
+  written: readonly string[],
+): { recordId: string; field: string }[] {
+  const overwritten = written.filter((slug) => fields.get(slug)?.config.on_manual_edit === 'overwrite');
+  return overwritten.map((field) => ({ recordId, field }));
 }

@@ -39,16 +39,22 @@ describe('a limit that is lowered while a hold waits for its budget', () => {
     expect(await placeHold(connections.first, tenantId, newCall(), { amount: 0 })).toBe('held');
   });
 
-  /** @param beforeCommit of the change, when it has done all it does. */
-  function lower(beforeCommit: () => Promise<void>): Promise<void> {
+  function budgets(beforeCommit: () => Promise<void>): Budgets {
     const audit = { watch: (_em: unknown, _who: unknown, _what: unknown, change: () => unknown) => change() };
-    const budgets = new Budgets(
+    return new Budgets(
       audit as unknown as AuditLog,
       { limitChanged: beforeCommit } as unknown as ConstructorParameters<typeof Budgets>[1],
       {} as FieldDefault,
     );
-    const admin = { tenantId, id: 'ann', name: 'Ann', roles: ['admin'] };
-    return tenants.transaction(tenantId, (em) => budgets.setLimit(em, admin, 'tenant', 'self', LOWER));
+  }
+
+  const admin = () => ({ tenantId, id: 'ann', name: 'Ann', roles: ['admin'] });
+
+  /** @param beforeCommit of the change, when it has done all it does. */
+  function lower(beforeCommit: () => Promise<void>): Promise<void> {
+    return tenants.transaction(tenantId, (em) =>
+      budgets(beforeCommit).setLimit(em, admin(), 'tenant', 'self', LOWER),
+    );
   }
 
   const place = () => placeHold(connections.first, tenantId, newCall(), { amount: AMOUNT });
@@ -89,6 +95,22 @@ describe('a limit that is lowered while a hold waits for its budget', () => {
     expect(
       await database.sql('SELECT held, limit_nano FROM ai_budgets WHERE tenant_id = $1', [tenantId]),
     ).toEqual([{ held: '0', limit_nano: String(LOWER) }]);
+  });
+
+  it('stands no more once it is removed, though the first hold of a month was being placed under it', async () => {
+    await database.sql('DELETE FROM ai_budgets WHERE tenant_id = $1', [tenantId]);
+    const other = connections.clients[1]!;
+    await other.query('BEGIN');
+    expect(await placeHold(other, tenantId, newCall(), { amount: AMOUNT })).toBe('held');
+    let isRemoved = false;
+    const removing = tenants
+      .transaction(tenantId, (em) => budgets(async () => {}).removeLimit(em, admin(), 'tenant', 'self'))
+      .then(() => (isRemoved = true));
+    const waits = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    while (!isRemoved && (await database.sql(waits)).length < 1);
+    await other.query('COMMIT');
+    await removing;
+    expect(await placeHold(connections.first, tenantId, newCall(), { amount: 5 * LIMIT })).toBe('held');
   });
 
   it('is taken back by one that is raised, as soon as that is there', async () => {

@@ -76,10 +76,15 @@ const TELL_BUDGET = `
 const SET = `
   INSERT INTO ai_budget_limits (tenant_id, scope, scope_id, limit_nano, updated_at) VALUES ($1, $2, $3, $4, $5)
   ON CONFLICT (tenant_id, scope, scope_id) DO UPDATE SET limit_nano = excluded.limit_nano, updated_at = excluded.updated_at`;
-/** From now on what a hold has read counts: the limit, if it has waited since before. */
+/**
+ * From now on what a hold has read counts: the limit, if it has waited since before. A row is made where there is none, so
+ * that the first hold of a month, which may be making it with the limit, comes before or after.
+ */
 const UNTELL_BUDGET = `
-  UPDATE ai_budgets SET limit_set_at = NULL
-   WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3 AND limit_set_at IS NOT NULL`;
+  INSERT INTO ai_budgets AS b (tenant_id, scope, scope_id, period)
+  SELECT tenant_id, scope, scope_id, date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC')::date
+    FROM ai_budget_limits WHERE tenant_id = $1 AND scope = $2 AND scope_id = $3
+  ON CONFLICT (tenant_id, scope, scope_id, period) DO UPDATE SET limit_set_at = NULL`;
 
 /** Limits of a tenant and what has been spent and held against them. Every change of a limit is audited here, whoever makes it. */
 @Injectable()

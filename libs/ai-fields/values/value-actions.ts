@@ -142,7 +142,7 @@ export class ValueActions {
     const unshown = unshownSources(found.field, found.sight);
     const value = await this.edits.restore(em, principal, found.address, executionId, unshown);
     if (found.field.config.on_manual_edit === 'overwrite')
-      await this.edits.endOlderJobs(em, principal.tenantId, recordId, [slug]);
+      await this.edits.endOlderJobs(em, principal.tenantId, [{ recordId, field: slug }]);
     await this.triggerDownstream(em, principal, found);
     return {
       value,

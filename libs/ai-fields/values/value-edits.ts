@@ -47,13 +47,12 @@ export class AiValueEdits {
   async endOlderJobs(
     em: EntityManager,
     tenantId: string,
-    recordId: string,
-    fields: readonly string[],
+    values: readonly { recordId: string; field: string }[],
   ): Promise<void> {
-    if (fields.length === 0) return;
+    if (values.length === 0) return;
     const open = await em.query<{ id: string }[]>(
       'SELECT id FROM ai_jobs WHERE tenant_id = $1 AND subject = ANY ($2) AND completed_at IS NULL',
-      [tenantId, fields.map((field) => subjectOf(recordId, field))],
+      [tenantId, values.map(({ recordId, field }) => subjectOf(recordId, field))],
     );
     const ids = open.map(({ id }) => id);
     await this.jobs.cancelMany(em, tenantId, ids, WRITTEN_SINCE);

@@ -9,7 +9,8 @@ import { ValueSight } from './value-sight.js';
 export type ShownProgress = Omit<RunProgress, 'cost_usd'> & Partial<Pick<RunProgress, 'cost_usd'>>;
 
 const MADE_FROM = `
-  SELECT FROM ai_run_jobs m JOIN ai_executions e ON e.tenant_id = m.tenant_id AND e.job_id = m.job_id
+  SELECT FROM ai_run_jobs m JOIN ai_executions e ON e.tenant_id = m.tenant_id
+     AND (e.job_id = m.job_id OR e.job_id = ANY (m.earlier))
    WHERE m.tenant_id = $1 AND m.run_id = $2 AND e.sources && $3::text[] LIMIT 1`;
 const NONE: ReadonlySet<string> = new Set();
 
@@ -34,6 +35,7 @@ export class RunSight {
     const { cost_usd: _lengthOfPrompts, ...rest } = progress;
     return rest;
   }
+
   /** Whatever the prompt says now. */
   private async madeFromHidden(
     em: EntityManager,

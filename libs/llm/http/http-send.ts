@@ -1,5 +1,10 @@
 import { lookup } from 'node:dns';
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type ClientRequest,
+  type IncomingMessage,
+} from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -96,7 +101,7 @@ function exchange(
   const agent = agents ? (isSecure ? agents.https : agents.http) : false;
   const send = isSecure ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
-    const sent = send(url, { ...request, agent, ...(look ? { lookup: look } : {}) });
+    const sent = begin(() => send(url, { ...request, agent, ...(look ? { lookup: look } : {}) }));
     let isConnected = false;
     const late = setTimeout(() => sent.destroy(new NotConnected('ETIMEDOUT')), CONNECT_MS);
     const connected = () => {
@@ -106,7 +111,7 @@ function exchange(
     const fail = (error: NodeJS.ErrnoException) => reject(isConnected ? error : new NotConnected(error.code));
     sent.on('error', fail);
     sent.on('socket', (socket: Socket) => {
-      if (sent.reusedSocket) connected();
+      if (!socket.connecting && sent.reusedSocket) connected();
       else socket.once(isSecure ? 'secureConnect' : 'connect', connected);
     });
     sent.on('upgrade', (_, socket) => socket.destroy());
@@ -125,6 +130,15 @@ function exchange(
     });
     sent.end(body);
   });
+}
+
+/** What Node refuses to send, such as a character in a header, has not left. */
+function begin(send: () => ClientRequest): ClientRequest {
+  try {
+    return send();
+  } catch (error) {
+    throw new NotConnected((error as NodeJS.ErrnoException).code);
+  }
 }
 
 function guardedLookup(mayConnect: (address: string) => boolean): LookupFunction {

@@ -70,6 +70,8 @@ const TAKEN_OVER = 'FS001';
 /** The settings come with the claim: a statement less for every job. */
 const CLAIM = 'SELECT * FROM ai_claim_job($1, $2, $3, $4)';
 
+const FINISH = 'SELECT * FROM ai_finish_job($1, $2, $3, $4, $5, $6)';
+
 /** The statements that change a job's row. Each is one database function, so that each is one round trip. */
 @Injectable()
 export class JobStore {
@@ -122,24 +124,28 @@ export class JobStore {
   /**
    * Ends an attempt. Fenced: throws the database error `FS001` where the attempt has been taken over, and, where a value was
    * about to be stored, `FS004` for a job that was stopped and `FS005` where what it was made from was withdrawn.
+   *
+   * @param how `last`: nothing follows it in its transaction, so the commit travels with it ({@link commitBehind}).
    */
   async finish(
     em: EntityManager,
     job: ClaimedJob,
     end: JobEnd,
     calls: RecordedCalls = NO_CALLS,
+    { last = false }: { last?: boolean } = {},
   ): Promise<void> {
-    const [row] = await em.query<{ status: string; woke: boolean }[]>(
-      'SELECT * FROM ai_finish_job($1, $2, $3, $4, $5, $6)',
-      [
-        job.tenantId,
-        job.id,
-        job.attempt,
-        storableJson(endRow(job, end)),
-        storableJson(calls.executions),
-        JSON.stringify(calls.settlements),
-      ],
-    );
+    // What cannot be written fails here, with nothing sent that a commit would follow.
+    const values = [
+      job.tenantId,
+      job.id,
+      job.attempt,
+      storableJson(endRow(job, end)),
+      storableJson(calls.executions),
+      JSON.stringify(calls.settlements),
+    ];
+    const finished = em.query<{ status: string; woke: boolean }[]>(FINISH, values);
+    if (last) commitBehind(em);
+    const [row] = await finished;
     // A retry may have found itself superseded by a newer job.
     const { status, woke } = row!;
     // Dispatchers look only where something may be due: each look costs as much as a fifth of a job.
@@ -147,18 +153,6 @@ export class JobStore {
     else this.events.announce(em, job.tenantId);
     afterCommit(em, `ended:${job.id}`, () => this.reporter.ended(job, end, status, calls));
     this.callNext(em, [calls.key, job.waitKey, end.waitKey]);
-  }
-
-  /** The same as the last statement of its transaction, with the commit behind it: see {@link commitBehind}. */
-  async finishLast(
-    em: EntityManager,
-    job: ClaimedJob,
-    end: JobEnd,
-    calls: RecordedCalls = NO_CALLS,
-  ): Promise<void> {
-    const finished = this.finish(em, job, end, calls);
-    commitBehind(em);
-    await finished;
   }
 
   /** After the commit: a slot was given back, or one that a job was called for not taken; or both met on the way. */

@@ -90,13 +90,13 @@ export class JobEnder {
     const fallback = failed ? process.fallback?.(job, collected) : undefined;
     if (fallback === undefined) {
       if (end.outcome === 'discarded') await process.discarded?.(em, job, collected, end.errorCode ?? '');
-      await this.store.finishLast(em, job, end, recorded);
+      await this.store.finish(em, job, end, recorded, { last: true });
       return;
     }
     const result: StoredResult = { value: fallback, outcome: 'fallback', sources: [] };
     const output = await process.store(em, job, collected, result);
     const stored = { ...end, status: 'completed', outcome: 'fallback', output } as const;
-    await this.store.finishLast(em, job, stored, recorded);
+    await this.store.finish(em, job, stored, recorded, { last: true });
   }
 
   /** One transaction; where that finds the ground gone under it, another that says so. */

@@ -80,9 +80,8 @@ export class JobRunner {
       const recorded = begun.cached
         ? { executions: [cachedExecution(begun, result)], settlements: [] }
         : recordOf(calls, { value: result.value, stored: true });
-      if (!begun.saved) return this.store.finishLast(em, job, end, recorded);
-      await this.store.finish(em, job, end, recorded);
-      await markStored(em, job.tenantId, begun.saved.id, result.value);
+      await this.store.finish(em, job, end, recorded, { last: !begun.saved });
+      if (begun.saved) await markStored(em, job.tenantId, begun.saved.id, result.value);
     });
   }
 
