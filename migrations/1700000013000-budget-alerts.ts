@@ -186,7 +186,7 @@ const reserve = (limit: string, { unless = 'false', then = '' } = {}): string =>
 const STOPPED = `EXISTS (SELECT FROM ai_stopped_models WHERE tenant_id = p_tenant
                 AND provider = p_dims->>'provider' AND model = p_dims->>'model')`;
 
-/** The hold itself, in the statement that makes room for it: each one more of a function costs every call 50 µs. */
+/** The hold itself, in the statement that makes room for it: each further statement of a function costs every call. */
 const HELD = `, held AS (
       INSERT INTO ai_holds (tenant_id, job_id, attempt, n, period, user_id, field_key, amount, dims, key)
       SELECT p_tenant, p_job, p_attempt, p_n, v_period, p_user, p_field, v_amount, p_dims, p_key
